@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Draft, Kind } from './activity.ts'
-import type { Verdict } from './outcome.ts'
+import { dead, type Verdict } from './outcome.ts'
 
 /**
  * Vocabulary of a source file (`ingest/sources/<id>.ts`, found by scanning; the id is the file name):
@@ -24,12 +24,10 @@ export interface SourceContext {
   /** Arrival time, epoch ms: to infer the year of syslog times. Given, never read from the clock. */
   readonly arrival: number
   /**
-   * Stable hash of the record for formats that carry no event id (sshd, Keycloak 's text events, access logs). 128 bit, hex.
+   * Stable hash of the record for formats that carry no event id (sshd, Keycloak's text events, access logs). 128 bit, hex.
    * Computed on demand, because most records do not need it.
    */
   readonly recordHash: () => string
-  /** Occurrence number of this exact record in its file, 0 for the first: two equal lines in one second are two events. */
-  readonly occurrence: () => number
 }
 
 export interface Sample {
@@ -74,4 +72,37 @@ export interface Source extends SourceText {
   readonly samples: readonly Sample[]
   /** Validates by the schema (dead letter `parse/wrong-type` with the path) and normalises. Never throws on any input. */
   readonly read: (record: JsonObject, context: SourceContext) => Verdict<Draft>
+}
+
+/**
+ * Closes a definition over its record type. `read` never throws: a record of a surprising type becomes a dead letter that
+ * names the path, and an exception inside `normalise` (a bug of ours) becomes `normalise/source-fault`, because one
+ * hostile record must not stop the stream.
+ */
+export function defineSource<R>(definition: SourceDefinition<R>): Source {
+  const { schema, normalise, parseLine, ...text } = definition
+  return {
+    ...text,
+    parseLine,
+    read(record, context) {
+      const parsed = schema.safeParse(record)
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0]
+        return dead(
+          'parse',
+          'wrong-type',
+          `${definition.id}: ${issue?.path.join('.') || '(record)'}: ${issue?.message ?? ''}`,
+        )
+      }
+      try {
+        return normalise(parsed.data, context)
+      } catch (error) {
+        return dead(
+          'normalise',
+          'source-fault',
+          `${definition.id}: ${error instanceof Error ? error.message : 'unknown'}`,
+        )
+      }
+    },
+  }
 }
