@@ -23,6 +23,24 @@ export const ACCESS_LEVELS = ['list', 'read', 'write', 'permissions', 'tagging',
 /** What kind of power the action exercises. */
 export type AccessLevel = (typeof ACCESS_LEVELS)[number]
 
+export const EFFECTS = [
+  'audit-tampering', // stop, delete, narrow or redirect an audit trail, flow log, audit device, detector
+  'credential-minting', // create a credential (key, token, login profile, secret id, certificate) for an identity
+  'permission-grant', // attach or write a policy, binding, role, group membership, boundary removal
+  'trust-change', // who may become this identity: trust policy, OIDC provider, federated credential, trust anchor
+  'identity-creation', // create a user, role, service account, client, entity
+  'sharing-outside', // make a resource readable by another account, tenant or the public
+  'code-change', // replace code that runs under another identity: function code, layers, images, user data
+  'compute-launch', // launch instances, pods, functions, jobs
+  'remote-execution', // exec, attach, run command, debug in a running workload
+  'secret-read', // read a secret, parameter, password data, user data, decrypt
+  'network-opening', // open ingress to the world, remove a network policy
+  'data-destruction', // delete or disable data, backups, keys
+  'impersonation', // act as another subject: assume role, impersonate, token exchange
+] as const
+/** What the action does to security, the same word on every plane; detectors of content read this, never vendor names. */
+export type Effect = (typeof EFFECTS)[number]
+
 export const OUTCOMES = ['success', 'denied', 'failure', 'unknown'] as const
 /** `denied`: refused by authentication or authorisation. `failure`: any other error. */
 export type ActivityOutcome = (typeof OUTCOMES)[number]
@@ -106,6 +124,8 @@ export interface Activity {
   /** `iam.amazonaws.com`, `core/pods`, the API or upstream, the mount. */
   readonly service: string
   readonly accessLevel: AccessLevel
+  /** What the action does to security; '' for the great majority that does nothing special. */
+  readonly effect: Effect | ''
   /** The class of thing acted on: `iam:user`, `core/secrets`, route family; '' when none. */
   readonly resourceClass: string
   /** The things acted on, most specific first, at most 8. */
@@ -131,7 +151,12 @@ export interface Activity {
   readonly actingAs: string
   /** Response bytes where the log says so. */
   readonly bytesOut: number
-  /** Named facts that detectors of content need, e.g. `targetIdentity`, `grantedRole`, `principal`; short strings only. */
+  /**
+   * Named facts that detectors of content need; short strings only. Known names:
+   * `targetIdentity` (canonical id of the identity acted on), `grantee` (who gains: principal, account id, `*` for the public),
+   * `grant` (what is gained: policy ARN or name, `inline:<name>`, role name), `issuedCredential` (id of a minted credential),
+   * `issuedTo` (canonical id of the identity it was minted for), `targetTenant` (another account or tenant named in the call).
+   */
   readonly details: Readonly<Record<string, string>>
 }
 
@@ -148,6 +173,7 @@ export interface Draft {
   outcome: ActivityOutcome
   /** An IP address (a port is stripped), a service name such as `autoscaling.amazonaws.com`, or absent. */
   origin?: string | undefined
+  effect?: Effect | undefined
   resourceClass?: string | undefined
   resources?: readonly string[] | undefined
   errorCode?: string | undefined
