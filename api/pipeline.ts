@@ -1,0 +1,442 @@
+import { z } from 'zod'
+import { type Alert, alertSchema } from '../detectors/alert.ts'
+import { AlertBook } from '../detectors/alert-book.ts'
+import { CalibrationBook } from '../detectors/calibration-book.ts'
+import type { DetectorRegistry } from '../detectors/detectors.ts'
+import { Groups, peerGroupOf } from '../detectors/groups.ts'
+import { type Resident, Residents } from '../detectors/residents.ts'
+import { Scorer } from '../detectors/scorer.ts'
+import { Estate } from '../features/estate.ts'
+import { dayOf, hourOf } from '../features/feature.ts'
+import { IdentityState } from '../features/identity-state.ts'
+import type { AlertRow, HeldRow, PresenceRow, StoreBatch, StoredIdentity, UnitRow } from '../features/rows.ts'
+import type { Store } from '../features/store/connection.ts'
+import type { Activity } from '../ingest/activity.ts'
+import { type Attribution, createAttribution } from '../ingest/attribution.ts'
+import type { createNormaliser } from '../ingest/normalise.ts'
+import type { DeadLetter } from '../ingest/outcome.ts'
+import type { ReadRecord } from '../ingest/reader.ts'
+import { SeenWindow } from '../ingest/seen-window.ts'
+
+/**
+ * The flow on one screen: the one place where records, baselines, detectors and the store meet.
+ *
+ *   records → activities → new ones → identities in memory → scored, closed, learnt → stored → published
+ *
+ * A batch is cut by the caller; verdicts do not depend on the cut. The store is written in the order that makes a crash
+ * harmless (`store/writer.ts`): alerts first, activities last; a batch that is repeated finds its activities stored and
+ * does nothing, or finds them missing and does the same again.
+ */
+export interface PipelineOptions {
+  readonly store: Store
+  readonly detectors: DetectorRegistry
+  readonly normalise: ReturnType<typeof createNormaliser>
+  /** Alerts per day that the operator can look at. */
+  readonly alertsPerDay: number
+  readonly includePeople: boolean
+  /** Event time (ms) before which everything is learnt and nothing alerts. */
+  readonly learnUntil?: number | undefined
+  /** Identities kept in memory; default 50 000. */
+  readonly capacity?: number | undefined
+  /** Told about alerts once they are stored: new ones and those that changed noticeably. */
+  readonly publish: (alerts: readonly PublishedAlert[]) => Promise<void>
+}
+
+export interface PublishedAlert {
+  readonly alert: Alert
+  readonly change: 'create' | 'update'
+}
+
+/** What became of the records of a batch. `read = scored + filtered + duplicate + dead`, always. */
+export interface BatchCounts {
+  read: number
+  scored: number
+  duplicate: number
+  readonly filtered: Map<string, number>
+  readonly dead: Map<string, number>
+}
+
+export const newCounts = (): BatchCounts => ({
+  read: 0,
+  scored: 0,
+  duplicate: 0,
+  filtered: new Map(),
+  dead: new Map(),
+})
+
+/** Adds the counts of a batch to a sum. */
+export function addCounts(sum: BatchCounts, batch: BatchCounts): void {
+  sum.read += batch.read
+  sum.scored += batch.scored
+  sum.duplicate += batch.duplicate
+  for (const [reason, count] of batch.filtered)
+    sum.filtered.set(reason, (sum.filtered.get(reason) ?? 0) + count)
+  for (const [reason, count] of batch.dead) sum.dead.set(reason, (sum.dead.get(reason) ?? 0) + count)
+}
+
+const SEEN_CAPACITY = 1_000_000
+const CALIBRATION_CURSOR = 'calibration'
+const PUBLISHING_CURSOR = 'publishing'
+const LEARN_CURSOR = 'learn-until'
+const calibrationState = z.object({
+  day: z.number(),
+  factor: z.number(),
+  alerts: z.array(z.tuple([z.number(), z.number()])),
+})
+
+export class Pipeline {
+  readonly #options: PipelineOptions
+  readonly #residents: Residents
+  #estate = new Estate()
+  #groups = new Groups()
+  #calibration: CalibrationBook
+  #alerts: AlertBook
+  #scorer: Scorer
+  #attribution: Attribution
+  #seen = new SeenWindow({ capacity: SEEN_CAPACITY, storedUntil: 0 })
+  /** Every identity in the store: a newcomer costs no query. */
+  #known = new Set<string>()
+  #units: UnitRow[] = []
+  #held: HeldRow[] = []
+  #writing: Promise<void> = Promise.resolve()
+
+  private constructor(options: PipelineOptions, learnUntil: number) {
+    this.#options = options
+    this.#residents = new Residents(options.capacity ?? 50_000)
+    this.#calibration = new CalibrationBook({
+      alertsPerDay: options.alertsPerDay,
+      detectors: options.detectors.all.filter((d) => d.trigger.on !== 'activity').length,
+    })
+    this.#alerts = new AlertBook(this.#calibration, this.#groups)
+    this.#attribution = createAttribution({ capacity: 100_000 })
+    this.#scorer = new Scorer({
+      detectors: options.detectors.all,
+      estate: this.#estate,
+      calibration: this.#calibration,
+      alerts: this.#alerts,
+      groups: this.#groups,
+      includePeople: options.includePeople,
+      learnUntil,
+      closed: (row, held) => {
+        this.#units.push(row)
+        this.#held.push(...held)
+      },
+    })
+  }
+
+  /** Takes up where the store left off. */
+  static async open(options: PipelineOptions): Promise<Pipeline> {
+    const { store } = options
+    const remembered = Number((await store.cursor(LEARN_CURSOR)) ?? Number.NEGATIVE_INFINITY)
+    const learnUntil = Math.max(remembered, options.learnUntil ?? Number.NEGATIVE_INFINITY)
+    if (learnUntil > remembered) await store.setCursor(LEARN_CURSOR, String(learnUntil))
+    const pipeline = new Pipeline(options, learnUntil)
+    await pipeline.#restore()
+    return pipeline
+  }
+
+  async #restore(): Promise<void> {
+    const { store } = this.#options
+    const repairs = await store.pendingRepairs()
+    if (repairs.length > 0) await store.repair(repairs)
+    const { maxTime, activities } = await store.horizon()
+    if (activities === 0) return
+    this.#seen = new SeenWindow({ capacity: SEEN_CAPACITY, storedUntil: maxTime })
+    const estate = await store.loadEstate()
+    const groupOf = new Map<string, string>()
+    for (const { id, kind, identity } of estate.identities) {
+      this.#known.add(id)
+      this.#estate.countIdentity(kind)
+      groupOf.set(id, peerGroupOf(kind, identity))
+      this.#groups.countMember(peerGroupOf(kind, identity))
+    }
+    for (const { feature, value, identities } of estate.usage)
+      this.#estate.loadUse(feature, value, identities)
+    for (const { identity, address } of estate.addresses) this.#estate.loadAddress(identity, address)
+    for (const n of estate.newcomers)
+      this.#groups.observe(groupOf.get(n.identity) ?? '', n.feature, n.value, n.identity, n.hour)
+    for (const row of estate.groupAlerts) this.#groups.load(parseAlert(row))
+    await this.#publishAgain()
+    this.#attribution.load(await store.attributions(100_000))
+    const saved = await store.cursor(CALIBRATION_CURSOR)
+    if (saved !== undefined) {
+      const state = calibrationState.parse(JSON.parse(saved))
+      this.#calibration.load(await store.calibration(state.day - 31, state.day - 3))
+      for (const unit of await store.scoredUnits(state.day - 2, state.day + 1))
+        this.#calibration.record(unit.stratum, unit.hour, unit.scores)
+      this.#calibration.restore(state)
+    }
+  }
+
+  /** Alerts that were stored but perhaps not published when the process before died. */
+  async #publishAgain(): Promise<void> {
+    const { store, publish } = this.#options
+    const uids = z.array(z.string()).parse(JSON.parse((await store.cursor(PUBLISHING_CURSOR)) ?? '[]'))
+    const alerts: PublishedAlert[] = []
+    for (const uid of uids) {
+      const row = await store.analyst.alert(uid)
+      if (row !== undefined) alerts.push({ alert: parseAlert(row), change: 'update' })
+    }
+    if (alerts.length > 0) await publish(alerts)
+    await store.setCursor(PUBLISHING_CURSOR, '[]')
+  }
+
+  /** Scores a batch and starts to store it; resolves when the batch **before** it is durable and this one is scored. */
+  async take(records: readonly ReadRecord[]): Promise<BatchCounts> {
+    const counts = newCounts()
+    const { activities, letters } = await this.#fresh(records, counts)
+    await this.#bringIn(activities)
+    const calibrationRows = []
+    const late: { identity: string; hour: number }[] = []
+    const touched = new Set<Resident>()
+    for (const activity of activities) {
+      const day = dayOf(hourOf(activity.time))
+      if (day > this.#calibration.day) {
+        this.#sweep(day)
+        calibrationRows.push(...this.#calibration.rollover(day))
+      }
+      const resident = this.#residentOf(activity)
+      touched.add(resident)
+      if (!this.#scorer.score(resident, activity, 'stream')) {
+        late.push({ identity: activity.identity.id, hour: hourOf(activity.time) })
+      }
+      this.#accepted.push(activity)
+    }
+    counts.scored += activities.length
+    await this.#write(touched, letters, calibrationRows, late)
+    return counts
+  }
+
+  /** Resolves when everything taken is durable and published. */
+  async durable(): Promise<void> {
+    await this.#writing
+  }
+
+  #accepted: Activity[] = []
+
+  /** Normalises, sorts out what is filtered or dead, and keeps what was never taken before. */
+  async #fresh(
+    records: readonly ReadRecord[],
+    counts: BatchCounts,
+  ): Promise<{ readonly activities: readonly Activity[]; readonly letters: readonly DeadLetter[] }> {
+    const letters: DeadLetter[] = []
+    const candidates: Activity[] = []
+    const unknown: Activity[] = []
+    counts.read += records.length
+    for (const record of records) {
+      const { verdict, source } = record
+      if (verdict.outcome === 'filtered') {
+        bump(counts.filtered, verdict.reason)
+        continue
+      }
+      if (verdict.outcome === 'dead' || source === undefined) {
+        if (record.letter !== undefined) letters.push(record.letter)
+        bump(counts.dead, verdict.outcome === 'dead' ? verdict.reason : 'unrecognised')
+        continue
+      }
+      const unattributed = this.#options.normalise(verdict.value, source, '')
+      const activity = this.#attribution.resolve(unattributed)
+      this.#attribution.observe(activity)
+      const asked = this.#seen.ask(activity.uid, activity.time)
+      if (asked === 'seen') {
+        counts.duplicate += 1
+        continue
+      }
+      this.#seen.add(activity.uid, activity.time)
+      if (asked === 'unknown') {
+        unknown.push(activity)
+        // What was nobody's when it was first read may have an owner by now: ask for both.
+        if (unattributed !== activity) unknown.push(unattributed)
+      }
+      candidates.push(activity)
+    }
+    if (unknown.length === 0) return { activities: candidates, letters }
+    await this.#writing
+    const stored = await this.#options.store.knownUids(
+      unknown.map((a) => ({ uid: a.uid, identity: a.identity.id, time: a.time })),
+    )
+    if (stored.size === 0) return { activities: candidates, letters }
+    const activities = candidates.filter((a) => !stored.has(a.uid))
+    counts.duplicate += candidates.length - activities.length
+    return { activities, letters }
+  }
+
+  /** Loads the identities of a batch that are stored but not in memory, in one query. */
+  async #bringIn(activities: readonly Activity[]): Promise<void> {
+    const missing = new Map<string, Activity>()
+    for (const activity of activities) {
+      const { id } = activity.identity
+      if (this.#residents.get(id) === undefined && this.#known.has(id)) missing.set(id, activity)
+    }
+    if (missing.size === 0) return
+    // An identity that was evicted a moment ago may still be on its way to the store.
+    await this.#writing
+    const stored = await this.#options.store.load([...missing.keys()])
+    for (const [id, activity] of missing) {
+      const found = stored.get(id)
+      if (found !== undefined) this.#admit(found, activity)
+    }
+  }
+
+  #admit(stored: StoredIdentity, activity: Activity): void {
+    const state = IdentityState.load(stored, activity.identity, activity.kind)
+    const alerts = new Map<number, Alert>()
+    let lastAlertHour = -1
+    for (const row of stored.alerts) {
+      const alert = parseAlert(row)
+      alerts.set(row.day, alert)
+      lastAlertHour = Math.max(lastAlertHour, hourOf(alert.lastTime))
+    }
+    const resident: Resident = { state, verdicts: new Map(), alerts, lastAlertHour }
+    this.#residents.add(resident)
+    for (const open of stored.open) this.#scorer.score(resident, open, 'store')
+  }
+
+  #residentOf(activity: Activity): Resident {
+    const { identity, kind } = activity
+    const resident = this.#residents.get(identity.id)
+    if (resident !== undefined) {
+      resident.state.identity = identity
+      return resident
+    }
+    const fresh: Resident = {
+      state: new IdentityState(identity, kind),
+      verdicts: new Map(),
+      alerts: new Map(),
+      lastAlertHour: -1,
+    }
+    this.#residents.add(fresh)
+    this.#known.add(identity.id)
+    this.#estate.countIdentity(kind)
+    this.#groups.countMember(peerGroupOf(kind, identity))
+    return fresh
+  }
+
+  /** Once per day of event time: closes what went silent, so that calibration counts it. */
+  #sweep(day: number): void {
+    for (const resident of this.#residents.all()) {
+      this.#scorer.closeBefore(resident, (day - 1) * 86_400_000)
+      resident.state.flushPresence(day - 1)
+      this.#presence.push(...resident.state.pendingPresence.splice(0))
+    }
+  }
+
+  #presence: PresenceRow[] = []
+
+  /** Starts to store what the batch brought; waits only for the batch before it, so that scoring and storing overlap. */
+  async #write(
+    touched: ReadonlySet<Resident>,
+    deadLetters: readonly DeadLetter[],
+    calibration: StoreBatch['calibration'],
+    late: readonly { readonly identity: string; readonly hour: number }[],
+  ): Promise<void> {
+    for (const resident of touched) {
+      this.#residents.touch(resident)
+      this.#collect(resident)
+    }
+    for (const { identity } of late) {
+      const resident = this.#residents.get(identity)
+      if (resident !== undefined) this.#release(resident)
+      this.#residents.remove(identity)
+    }
+    for (const evicted of this.#residents.evict()) this.#release(evicted)
+    const changed = this.#alerts.drain()
+    const batch: StoreBatch = {
+      alerts: changed.map(({ alert }) => alertRow(alert)),
+      held: this.#held,
+      units: this.#units,
+      presence: this.#presence,
+      calibration,
+      deadLetters,
+      activities: this.#accepted,
+    }
+    // Copies: the alerts go on growing while these are being published.
+    const published = changed
+      .filter((c) => c.noticeable)
+      .map(
+        ({ alert, fresh }): PublishedAlert => ({
+          alert: structuredClone(alert),
+          change: fresh ? 'create' : 'update',
+        }),
+      )
+    this.#held = []
+    this.#units = []
+    this.#presence = []
+    this.#accepted = []
+    const state = calibration.length > 0 || this.#calibration.day >= 0 ? this.#calibration.save() : ''
+    await this.#writing
+    this.#seen.trim()
+    this.#writing = this.#store(batch, late, published, state)
+    // Whoever waits for the next batch or for `durable` sees the failure; nobody else must crash the process over it.
+    this.#writing.catch(() => {})
+  }
+
+  async #store(
+    batch: StoreBatch,
+    late: readonly { readonly identity: string; readonly hour: number }[],
+    published: readonly PublishedAlert[],
+    calibrationState: string,
+  ): Promise<void> {
+    const { store, publish } = this.#options
+    // Named before it is stored: a crash before `publish` is made good at the next start, at least once.
+    if (published.length > 0)
+      await store.setCursor(PUBLISHING_CURSOR, JSON.stringify(published.map(({ alert }) => alert.uid)))
+    await store.write(batch, late)
+    if (calibrationState !== '' && calibrationState !== this.#savedCalibration) {
+      await store.setCursor(CALIBRATION_CURSOR, calibrationState)
+      this.#savedCalibration = calibrationState
+    }
+    if (late.length > 0) await store.repair(late)
+    if (published.length > 0) {
+      await publish(published)
+      await store.setCursor(PUBLISHING_CURSOR, '[]')
+    }
+  }
+
+  #savedCalibration = ''
+
+  #collect(resident: Resident): void {
+    const { state } = resident
+    if (state.pendingPresence.length > 0) this.#presence.push(...state.pendingPresence.splice(0))
+  }
+
+  #release(resident: Resident): void {
+    resident.state.flushPresence()
+    this.#collect(resident)
+  }
+
+  get identities(): number {
+    return this.#known.size
+  }
+
+  /** Writes what memory alone knows and waits for it. Hours that are still open stay open: they come back from activities. */
+  async close(): Promise<void> {
+    for (const resident of this.#residents.all()) this.#release(resident)
+    await this.#write(new Set(), [], [], [])
+    await this.#writing
+  }
+}
+
+function bump(counts: Map<string, number>, reason: string): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1)
+}
+
+const SEVERITY_ID = { low: 2, medium: 3, high: 4, critical: 5 } as const
+
+function alertRow(alert: Alert): AlertRow {
+  return {
+    uid: alert.uid,
+    identity: alert.identity.id,
+    day: alert.day,
+    firstTime: alert.firstTime,
+    lastTime: alert.lastTime,
+    severityId: SEVERITY_ID[alert.severity],
+    version: alert.version,
+    body: JSON.stringify(alert),
+  }
+}
+
+/** A stored alert, validated: the store is a border too. */
+export function parseAlert(row: AlertRow): Alert {
+  return alertSchema.parse(JSON.parse(row.body))
+}

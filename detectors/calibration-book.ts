@@ -1,0 +1,251 @@
+import { median } from 'simple-statistics'
+import { dayOf } from '../features/feature.ts'
+import type { IdentityState } from '../features/identity-state.ts'
+import type { CalibrationRow } from '../features/rows.ts'
+import { type BudgetState, nextBudget } from './budget.ts'
+import { binOf, calibratedP, Histogram, uncalibratedP } from './calibration.ts'
+import type { CampaignWindow, Signal } from './verdict.ts'
+
+/**
+ * What scores mean in this estate: for each stratum (kind of log × how busy) and detector, how often units reached a
+ * score during the last 28 days. From it come calibrated p-values, and from the operator's budget (alerts per day) the
+ * p-value below which an hour alerts.
+ *
+ * Snapshots change once per day of event time and leave out the last two days, whose units may still be open: so the
+ * same log gives the same verdicts wherever a process was restarted.
+ */
+export interface Crossing {
+  readonly p: number
+  readonly campaign: CampaignWindow | null
+}
+
+interface DayStratum {
+  units: number
+  readonly detectors: Map<string, Map<number, number>>
+}
+
+const WINDOW_DAYS = 28
+/** Days before the current one that are complete for certain. */
+const LAG_DAYS = 3
+const STRATUM_UNITS = 2000
+const LEAST_UNITS = 500
+/** Units per day assumed while there are too few to calibrate: a small estate must not alert on its first oddity. */
+const ASSUMED_UNITS = 1000
+const SHARE = { unit: 0.6, campaign: 0.25 } as const
+const UNITS = ''
+const ESTATE = '*'
+
+export class CalibrationBook {
+  readonly #days = new Map<number, Map<string, DayStratum>>()
+  readonly #snapshots = new Map<string, Histogram>()
+  readonly #detectors: number
+  #budget: BudgetState
+  #day = -1
+  #unitsPerDay = 0
+  readonly #alertsByDay = new Map<number, number>()
+
+  /** `alertsPerDay`: what the operator can look at. `detectors`: number J of statistical detectors that combine. */
+  constructor(options: { readonly alertsPerDay: number; readonly detectors: number }) {
+    this.#budget = { alertsPerDay: options.alertsPerDay, factor: 1 }
+    this.#detectors = options.detectors
+  }
+
+  stratumOf(state: IdentityState): string {
+    const { units, events } = state.moments
+    const perHour = units > 0 ? events / units : 0
+    return `${state.kind}/${perHour < 5 ? 'low' : perHour < 50 ? 'middle' : 'high'}`
+  }
+
+  /** Calibrated p-value of a score: how often units of the stratum reach it; ×10 and marked while there are under 500. */
+  p(stratum: string, detector: string, score: number): number {
+    const histogram = this.#histogram(stratum, detector)
+    return histogram.total < LEAST_UNITS ? uncalibratedP(Math.exp(-score)) : calibratedP(histogram, score)
+  }
+
+  /** p_B = min(1, J·min p̃) and its own calibration (detection-notes §5). */
+  combine(stratum: string, signals: Iterable<Signal>): { readonly combined: number; readonly p: number } {
+    let least = 1
+    for (const { p } of signals) if (p < least) least = p
+    const bonferroni = Math.min(1, this.#detectors * least)
+    const combined = -Math.log(bonferroni)
+    if (combined <= 0) return { combined: 0, p: 1 }
+    const histogram = this.#histogram(stratum, 'combined')
+    return { combined, p: histogram.total < LEAST_UNITS ? bonferroni : calibratedP(histogram, combined) }
+  }
+
+  /** Whether a unit (or its campaign) is rarer than the budget allows. */
+  crossing(stratum: string, p: number, campaigns: Readonly<Record<CampaignWindow, number>>): Crossing | null {
+    const perUnit = (this.#budget.alertsPerDay * this.#budget.factor) / this.unitsPerDay
+    if (p < SHARE.unit * perUnit) return { p, campaign: null }
+    let best: Crossing | null = null
+    for (const window of ['campaign-24h', 'campaign-6d'] as const) {
+      const score = campaigns[window]
+      if (score <= 0 || this.#histogram(stratum, window).total < LEAST_UNITS) continue
+      const campaignP = this.p(stratum, window, score)
+      if (campaignP < (SHARE.campaign / 2) * perUnit && (best === null || campaignP < best.p))
+        best = { p: campaignP, campaign: window }
+    }
+    return best
+  }
+
+  /** Counts the scores of a closed unit. Detectors that said nothing count as score 0. */
+  record(stratum: string, hour: number, scores: Readonly<Record<string, number>>): void {
+    this.#count(dayOf(hour), stratum, scores)
+  }
+
+  #count(day: number, stratum: string, scores: Readonly<Record<string, number>>): void {
+    const entry = this.#entry(day, stratum)
+    entry.units += 1
+    for (const [detector, score] of Object.entries(scores)) {
+      let bins = entry.detectors.get(detector)
+      if (bins === undefined) {
+        bins = new Map()
+        entry.detectors.set(detector, bins)
+      }
+      const bin = binOf(score)
+      bins.set(bin, (bins.get(bin) ?? 0) + 1)
+    }
+  }
+
+  #entry(day: number, stratum: string): DayStratum {
+    let strata = this.#days.get(day)
+    if (strata === undefined) {
+      strata = new Map()
+      this.#days.set(day, strata)
+    }
+    let entry = strata.get(stratum)
+    if (entry === undefined) {
+      entry = { units: 0, detectors: new Map() }
+      strata.set(stratum, entry)
+    }
+    return entry
+  }
+
+  /** The finest stratum with 2 000 units: stratum, then kind, then the whole estate. */
+  #histogram(stratum: string, detector: string): Histogram {
+    const kind = stratum.slice(0, stratum.indexOf('/'))
+    const fine = this.#snapshot(stratum, detector)
+    if (fine.total >= STRATUM_UNITS) return fine
+    const coarse = this.#snapshot(kind, detector)
+    return coarse.total >= STRATUM_UNITS ? coarse : this.#snapshot(ESTATE, detector)
+  }
+
+  #snapshot(scope: string, detector: string): Histogram {
+    const key = `${scope}\0${detector}`
+    let histogram = this.#snapshots.get(key)
+    if (histogram === undefined) {
+      histogram = new Histogram()
+      for (const [day, strata] of this.#days) {
+        if (day > this.#day - LAG_DAYS || day <= this.#day - LAG_DAYS - WINDOW_DAYS) continue
+        for (const [stratum, entry] of strata) {
+          if (scope !== ESTATE && stratum !== scope && !stratum.startsWith(`${scope}/`)) continue
+          let scored = 0
+          for (const [bin, units] of entry.detectors.get(detector) ?? []) {
+            histogram.add(bin, units)
+            scored += units
+          }
+          histogram.add(0, entry.units - scored)
+        }
+      }
+      this.#snapshots.set(key, histogram)
+    }
+    return histogram
+  }
+
+  /** Scored units per day of the estate: median over the last seven complete days. */
+  get unitsPerDay(): number {
+    return Math.max(this.#unitsPerDay, this.#unitsPerDay < LEAST_UNITS / 7 ? ASSUMED_UNITS : 1)
+  }
+
+  describe(stratum: string): { units: number; state: 'calibrated' | 'uncalibrated' } {
+    const { total } = this.#histogram(stratum, 'combined')
+    return { units: total, state: total < LEAST_UNITS ? 'uncalibrated' : 'calibrated' }
+  }
+
+  /** A statistical alert was opened on this day: the weekly controller steers by it. */
+  countAlert(day: number): void {
+    this.#alertsByDay.set(day, (this.#alertsByDay.get(day) ?? 0) + 1)
+  }
+
+  /**
+   * Event time has reached a new day: takes a new snapshot, forgets what is too old, and returns the counts of the days that
+   * became complete, to be stored.
+   */
+  rollover(day: number): CalibrationRow[] {
+    const from = this.#day
+    if (day <= from) return []
+    this.#day = day
+    this.#snapshots.clear()
+    const rows: CalibrationRow[] = []
+    for (const [past, strata] of this.#days) {
+      if (past <= day - LAG_DAYS && past > from - LAG_DAYS) rows.push(...rowsOf(past, strata))
+      if (past <= day - LAG_DAYS - WINDOW_DAYS) this.#days.delete(past)
+    }
+    this.#unitsPerDay = this.#medianUnits(day)
+    if (from >= 0 && Math.floor(day / 7) > Math.floor(from / 7)) this.#steer(day)
+    return rows
+  }
+
+  #medianUnits(day: number): number {
+    const counts: number[] = []
+    for (let past = day - LAG_DAYS - 6; past <= day - LAG_DAYS; past++) {
+      let units = 0
+      for (const entry of this.#days.get(past)?.values() ?? []) units += entry.units
+      if (units > 0) counts.push(units)
+    }
+    return counts.length === 0 ? 0 : median(counts)
+  }
+
+  #steer(day: number): void {
+    const daily: number[] = []
+    for (let past = day - 14; past < day; past++) daily.push(this.#alertsByDay.get(past) ?? 0)
+    for (const past of this.#alertsByDay.keys()) if (past < day - 14) this.#alertsByDay.delete(past)
+    // Two weeks of silence while nothing is calibrated say nothing about the threshold.
+    if (this.#unitsPerDay > 0) this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
+  }
+
+  /** State that cannot be read off the stored units: kept in a cursor. */
+  save(): string {
+    return JSON.stringify({ day: this.#day, factor: this.#budget.factor, alerts: [...this.#alertsByDay] })
+  }
+
+  /** Goes on at the day at which another process stopped. `saved` was validated by the caller. */
+  restore(saved: {
+    readonly day: number
+    readonly factor: number
+    readonly alerts: readonly (readonly [number, number])[]
+  }): void {
+    this.#day = saved.day
+    this.#budget = { ...this.#budget, factor: saved.factor }
+    for (const [day, count] of saved.alerts) this.#alertsByDay.set(day, count)
+    this.#unitsPerDay = this.#medianUnits(saved.day)
+    this.#snapshots.clear()
+  }
+
+  get day(): number {
+    return this.#day
+  }
+
+  /** Stored counts of complete days. */
+  load(rows: readonly CalibrationRow[]): void {
+    for (const { day, stratum, detector, bin, units } of rows) {
+      const entry = this.#entry(day, stratum)
+      if (detector === UNITS) entry.units += units
+      else {
+        const bins = entry.detectors.get(detector) ?? new Map<number, number>()
+        bins.set(bin, (bins.get(bin) ?? 0) + units)
+        entry.detectors.set(detector, bins)
+      }
+    }
+  }
+}
+
+function rowsOf(day: number, strata: ReadonlyMap<string, DayStratum>): CalibrationRow[] {
+  const rows: CalibrationRow[] = []
+  for (const [stratum, entry] of strata) {
+    rows.push({ day, stratum, detector: UNITS, bin: 0, units: entry.units })
+    for (const [detector, bins] of entry.detectors)
+      for (const [bin, units] of bins) rows.push({ day, stratum, detector, bin, units })
+  }
+  return rows
+}

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { isHabit } from '../contradiction.ts'
+import { defineDetector, quote } from '../detector.ts'
+
+/** Stopping, deleting, narrowing or redirecting an audit trail, flow log, audit device or detector. */
+export const detector = defineDetector({
+  id: 'audit-trail-tampering',
+  title: 'Tamper with the audit trail',
+  family: 'permission use',
+  analyticType: 'rule',
+  attacks: [{ tactic: 'TA0005', technique: 'T1562.008' }],
+  trigger: { on: 'activity', effects: ['audit-tampering'] },
+  params: z.object({}),
+  sees: 'Stopping, deleting, narrowing or redirecting an audit trail, flow log, audit device or detector.',
+  needs: 'Nothing: works from the first event.',
+  blindSpots: ['trails changed outside the logged plane', 'refusals after the identity was known to do it'],
+  falsePositives: ['decommissioning', 'IaC that manages trails (silent after three days of habit)'],
+  examples: {
+    fires: {
+      title: 'The trail is stopped',
+      hours: 0,
+      now: [{ action: 'cloudtrail.amazonaws.com:StopLogging', effect: 'audit-tampering' }],
+    },
+    silent: {
+      title: 'The trail is read',
+      hours: 0,
+      now: [{ action: 'cloudtrail.amazonaws.com:DescribeTrails' }],
+    },
+  },
+  score({ activity, state, unit }) {
+    if (isHabit(state, 'action', activity.action, unit.hour)) return null
+    const refused = activity.outcome !== 'success'
+    return {
+      score: 0,
+      severity: refused ? 'medium' : 'critical',
+      value: activity.action,
+      observed: { action: activity.action, outcome: activity.outcome, resource: activity.resources[0] ?? '' },
+      expected: { days_with_this_action: state.feature('action').values.get(activity.action)?.days ?? 0 },
+      text: `${refused ? 'Tried to tamper' : 'Tampered'} with the audit trail: ${quote(activity.action)} on ${quote(activity.resources[0] ?? 'unnamed')}.`,
+    }
+  },
+})

@@ -1,0 +1,94 @@
+import { sizeFromMoments, winsorise } from '../features/counts.ts'
+import type { Estate } from '../features/estate.ts'
+import type { IdentityState, OpenUnit } from '../features/identity-state.ts'
+import type { HeldRow, UnitRow } from '../features/rows.ts'
+import type { CalibrationBook } from './calibration-book.ts'
+import { expectedEvents } from './expectation.ts'
+import { gate } from './learning-gate.ts'
+import type { Resident } from './residents.ts'
+import type { UnitVerdict } from './verdict.ts'
+
+export interface ClosingContext {
+  readonly estate: Estate
+  readonly calibration: CalibrationBook
+  /** Trusted history: everything is learnt (`--learn-until`). */
+  readonly learnAll: boolean
+  readonly mature: boolean
+}
+
+/**
+ * Ends an hour: decides what the baseline takes from it (values by the gate, counts winsorised at μ + 6σ, nothing from an
+ * alerted hour), and hands its scores to calibration.
+ */
+export function closeUnit(
+  resident: Resident,
+  unit: OpenUnit,
+  verdict: UnitVerdict,
+  context: ClosingContext,
+): { readonly row: UnitRow; readonly held: readonly HeldRow[] } {
+  const { state } = resident
+  const { calibration } = context
+  const stratum = calibration.stratumOf(state)
+  const scores = scoresOf(verdict)
+  const unitState = verdict.alerted ? 'alerted' : context.mature ? 'scored' : 'learning'
+  if (unitState === 'scored') calibration.record(stratum, unit.hour, scores)
+  const taken = learnedCounts(state, unit, verdict.alerted, context.mature && !context.learnAll)
+  return state.close(unit, {
+    ...taken,
+    learned: !verdict.alerted,
+    scores,
+    surprise: rounded(verdict.surprise),
+    stratum,
+    state: unitState,
+    gate: (value) =>
+      context.learnAll
+        ? { to: 'learn' }
+        : gate({
+            value,
+            state,
+            estate: context.estate,
+            hour: unit.hour,
+            suspicion: verdict.suspicions.get(value) ?? '',
+            sensitive: verdict.sensitive.has(value),
+            lastAlertHour: resident.lastAlertHour,
+          }),
+  })
+}
+
+/** Scores are stored rounded, and calibrated as stored, so that a restart counts the same bins. */
+const rounded = (score: number): number => Math.round(score * 1000) / 1000
+
+function scoresOf(verdict: UnitVerdict): Record<string, number> {
+  const scores: Record<string, number> = {}
+  for (const [id, signal] of verdict.signals) scores[id] = rounded(signal.draft.score)
+  if (verdict.combined > 0) scores.combined = rounded(verdict.combined)
+  for (const [window, score] of Object.entries(verdict.campaigns))
+    if (score > 0) scores[window] = rounded(score)
+  return scores
+}
+
+function learnedCounts(
+  state: IdentityState,
+  unit: OpenUnit,
+  alerted: boolean,
+  winsorised: boolean,
+): { learnedEvents: number; learnedActions: number; learnedResources: number; learnedDenied: number } {
+  if (alerted) return { learnedEvents: 0, learnedActions: 0, learnedResources: 0, learnedDenied: 0 }
+  const m = state.moments
+  const cap = (count: number, mean: number, sum: number, sumSquares: number): number => {
+    if (!winsorised || m.units <= 0) return count
+    const size = sizeFromMoments({ units: m.units, sum, sumSquares })
+    return winsorise({ count, mean, phi: 1 / size })
+  }
+  return {
+    learnedEvents: cap(
+      unit.events,
+      Math.max(expectedEvents(state, unit.hour), m.events / m.units),
+      m.events,
+      m.eventsSquared,
+    ),
+    learnedActions: cap(unit.actions.size, m.actions / m.units, m.actions, m.actionsSquared),
+    learnedResources: cap(unit.resources.size, m.resources / m.units, m.resources, m.resourcesSquared),
+    learnedDenied: unit.denied,
+  }
+}

@@ -1,0 +1,94 @@
+import type { Alert, Cause } from './alert.ts'
+import { FAMILIES, type Family, quote } from './detector.ts'
+
+/**
+ * What an analyst reads first, from counts that can be checked. Text is built from templates; observed strings were
+ * escaped by the detectors (`quote`).
+ */
+export interface Explanation {
+  readonly headline: string
+  /** All three families, named even when nothing was unusual in one. */
+  readonly families: Readonly<
+    Record<Family, { readonly unusual: boolean; readonly sentences: readonly string[] }>
+  >
+  /** Share of the surprise that each cause carries: −log2 p over their sum; contradictions carry it all. */
+  readonly shares: readonly { readonly detector: string; readonly value: string; readonly share: number }[]
+  /** Taking away one of these would have kept it silent; empty when several causes each suffice. */
+  readonly silentWithout: readonly string[]
+  /** Over the whole estate, such an hour is expected once in this many days; null when only contradictions speak. */
+  readonly expectedOnceInDays: number | null
+  readonly next: readonly string[]
+}
+
+const FLOOR = 1e-12
+
+export function explain(alert: Alert): Explanation {
+  const causes = [...alert.causes].sort(byWeight)
+  const lead = causes[0]
+  const who =
+    alert.kind === 'group' ? `${alert.members.length} identities of one group` : quote(alert.identity.id)
+  return {
+    headline: lead === undefined ? who : `${who}: ${lead.title.toLowerCase()}`,
+    families: {
+      'access pattern': familyOf(causes, 'access pattern'),
+      geography: familyOf(causes, 'geography'),
+      'permission use': familyOf(causes, 'permission use'),
+    },
+    shares: sharesOf(causes),
+    silentWithout: silentWithout(causes),
+    expectedOnceInDays:
+      alert.p >= 1 || alert.unitsPerDay <= 0
+        ? null
+        : Number((1 / (alert.p * alert.unitsPerDay)).toPrecision(2)),
+    next: nextSteps(alert, causes),
+  }
+}
+
+const bits = (cause: Cause): number =>
+  cause.contradiction ? 40 : Math.max(0, -Math.log2(Math.max(cause.p, FLOOR)))
+
+const byWeight = (a: Cause, b: Cause): number =>
+  bits(b) - bits(a) ||
+  (a.detector < b.detector ? -1 : a.detector > b.detector ? 1 : a.value < b.value ? -1 : 1)
+
+function familyOf(causes: readonly Cause[], family: Family): { unusual: boolean; sentences: string[] } {
+  const sentences = causes.filter((c) => c.family === family).map((c) => c.text)
+  return { unusual: sentences.length > 0, sentences }
+}
+
+function sharesOf(causes: readonly Cause[]): Explanation['shares'] {
+  const sum = causes.reduce((total, c) => total + bits(c), 0)
+  return causes.map((c) => ({
+    detector: c.detector,
+    value: c.value,
+    share: sum === 0 ? 0 : Number((bits(c) / sum).toFixed(2)),
+  }))
+}
+
+/** The counterfactual: an alert stands on its strongest cause; a second one as strong would have raised it as well. */
+function silentWithout(causes: readonly Cause[]): string[] {
+  const [first, second] = causes
+  if (first === undefined) return []
+  const alone =
+    second === undefined ||
+    (first.contradiction ? !second.contradiction && second.p > 1e-4 : second.p > first.p * 10)
+  return alone ? [first.value === '' ? first.detector : `${first.detector} ${quote(first.value)}`] : []
+}
+
+function nextSteps(alert: Alert, causes: readonly Cause[]): string[] {
+  const families = new Set(causes.map((c) => c.family))
+  const steps: string[] = []
+  if (alert.kind === 'group') return ['Was there a deployment that all these identities share?']
+  if (families.has('geography'))
+    steps.push('Does the owner know this network? Is the usual place still active?')
+  if (families.has('permission use'))
+    steps.push('Was there a change or deployment that needs this permission?')
+  if (families.has('access pattern')) steps.push('Was there a retry, backfill or new release at that time?')
+  const credentials = [...new Set(alert.artefacts.map((a) => a.credential).filter((c) => c !== ''))]
+  if (credentials.length > 0)
+    steps.push(`Where else was ${credentials.slice(0, 3).map(quote).join(', ')} used?`)
+  return steps
+}
+
+/** The families in the order in which they are always shown. */
+export const FAMILY_ORDER: readonly Family[] = FAMILIES

@@ -1,0 +1,50 @@
+import type { KnownValue } from '../features/identity-state.ts'
+import type { Cause } from './alert.ts'
+import type { Detector, SignalDraft } from './detector.ts'
+
+/** The strongest that one detector said of one unit. */
+export interface Signal {
+  readonly detector: Detector
+  draft: SignalDraft
+  /** Calibrated p-value of `draft.score`. */
+  p: number
+  /** uids of the activities that made it speak, the first 20. */
+  readonly evidence: string[]
+  firstTime: number
+  lastTime: number
+}
+
+/** What is thought of an open unit so far. */
+export interface UnitVerdict {
+  readonly signals: Map<string, Signal>
+  /** Next count at which count detectors are asked again, by what they count. */
+  readonly checkpoints: { events: number; actions: number; resources: number; denied: number }
+  /** −ln of the combined p*, the largest so far. */
+  surprise: number
+  /** −ln p_B before its own calibration. */
+  combined: number
+  readonly campaigns: Record<CampaignWindow, number>
+  alerted: boolean
+  /** Values that must not be learnt at once, with the reason. */
+  readonly suspicions: Map<KnownValue, string>
+  readonly sensitive: Set<KnownValue>
+  /** Contradictions already joined, to join each once. */
+  readonly contradictions: Map<string, Cause>
+}
+
+export type CampaignWindow = 'campaign-24h' | 'campaign-6d'
+
+export const newVerdict = (): UnitVerdict => ({
+  signals: new Map(),
+  checkpoints: { events: 1, actions: 2, resources: 2, denied: 1 },
+  surprise: 0,
+  combined: 0,
+  campaigns: { 'campaign-24h': 0, 'campaign-6d': 0 },
+  alerted: false,
+  suspicions: new Map(),
+  sensitive: new Set(),
+  contradictions: new Map(),
+})
+
+/** The next count worth asking at: every one up to ten, then every +20 %. */
+export const nextCheckpoint = (count: number): number => Math.max(count + 1, Math.ceil(count * 1.2))

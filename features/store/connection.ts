@@ -1,0 +1,151 @@
+import type { CalibrationRow, StoreBatch, StoredIdentity } from '../rows.ts'
+import { type Analyst, openAnalyst } from './analyst.ts'
+import { openEngine, type Target } from './client.ts'
+import type { TableName } from './columns.ts'
+import { loadIdentities } from './load.ts'
+import { migrate, setRetention } from './migrations.ts'
+import {
+  type Attribution,
+  attributions,
+  type Candidate,
+  calibration,
+  counts,
+  cursor,
+  type DayUnits,
+  type EstateTotals,
+  estateTotals,
+  horizon,
+  knownUids,
+  lastSeq,
+  type ScoredUnit,
+  scoredUnits,
+  setCursor,
+  type Usage,
+  unitsPerDay,
+  usage,
+} from './reader.ts'
+import { checkRebuild, type Difference, pendingRepairs, rebuild, repair } from './rebuild.ts'
+import type { Session } from './session.ts'
+import { StoreError } from './store-error.ts'
+import { type IdentityHour, Writer } from './writer.ts'
+
+/**
+ * The store: everything durable, in ClickHouse. Embedded (`path`) or on a server (`url`): the same SQL and the same code.
+ *
+ * Three sessions, because a statement waits for the one before it on its own session only: the writer, the reads the
+ * pipeline waits for, and the reads of people.
+ */
+export interface StoreOptions extends Target {
+  /** `ReplicatedMergeTree` engines, for a server with Keeper and the macros `shard` and `replica`. */
+  readonly replicated?: boolean | undefined
+  /** Delete activities older (by event time) than this many months; absent: keep them. */
+  readonly retentionMonths?: number | undefined
+  readonly logger?: StoreLogger | undefined
+}
+
+export interface StoreLogger {
+  info(fields: object, message: string): void
+}
+
+export interface Store {
+  /** See `Writer.write`. */
+  write(batch: StoreBatch, late?: readonly IdentityHour[]): Promise<void>
+  /** Recomputes closed hours that late activities joined, and marks them done. */
+  repair(pairs: readonly IdentityHour[]): Promise<void>
+  pendingRepairs(): Promise<readonly IdentityHour[]>
+  /** All asked for are in the map, those unknown with nothing in them. */
+  load(identities: readonly string[]): Promise<Map<string, StoredIdentity>>
+  knownUids(candidates: readonly Candidate[]): Promise<Set<string>>
+  horizon(): Promise<{ readonly maxTime: number; readonly activities: number }>
+  usage(): Promise<readonly Usage[]>
+  estateTotals(): Promise<EstateTotals>
+  calibration(fromDay: number, toDay: number): Promise<readonly CalibrationRow[]>
+  scoredUnits(fromDay: number, toDay: number): Promise<readonly ScoredUnit[]>
+  unitsPerDay(fromDay: number, toDay: number): Promise<readonly DayUnits[]>
+  attributions(limit: number, source?: string): Promise<readonly Attribution[]>
+  cursor(name: string): Promise<string | undefined>
+  setCursor(name: string, value: string): Promise<void>
+  counts(): Promise<Readonly<Record<TableName, number>>>
+  /** Differences between derived tables and activities, at most `limit` (default 1000) rows of each table. */
+  checkRebuild(options?: { readonly limit?: number }): Promise<readonly Difference[]>
+  rebuild(): Promise<void>
+  /** Reads for people, on a session of their own. */
+  readonly analyst: Analyst
+  /** Waits for the batches given so far, then closes. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the store and brings its schema up to date. Throws a `StoreError`: `store-locked` (another process has the
+ * directory), `store-unwritable`, `store-unreachable`, `store-engine-missing`, `store-schema-newer`.
+ */
+export async function openStore(options: StoreOptions = {}): Promise<Store> {
+  const engine = await openEngine(options, 3)
+  const [writing, reading, asking] = engine.sessions
+  const close = async (): Promise<void> => {
+    for (const session of engine.sessions) await session.close()
+    await engine.release()
+  }
+  try {
+    if (writing === undefined || reading === undefined || asking === undefined) {
+      throw new StoreError('store-unreachable', 'The engine opened too few sessions.')
+    }
+    await migrate(writing, { replicated: options.replicated ?? false })
+    await setRetention(writing, options.retentionMonths)
+    const seq = await lastSeq(writing)
+    options.logger?.info(
+      { path: options.url === undefined ? (options.path ?? 'data') : 'server', seq },
+      'store opened',
+    )
+    return storeOf({ writing, reading, asking, close }, seq, options.retentionMonths !== undefined)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+interface Sessions {
+  readonly writing: Session
+  readonly reading: Session
+  readonly asking: Session
+  readonly close: () => Promise<void>
+}
+
+function storeOf({ writing, reading, asking, close }: Sessions, seq: number, ages: boolean): Store {
+  const writer = new Writer(writing, seq)
+  /** First hour whose activities are all there: with a retention, the first one may have lost some. */
+  const fromHour = async (): Promise<number> => {
+    if (!ages) return 0
+    const [row] = await asking.rows('SELECT intDiv(min(time), 3600000) FROM activity')
+    return Number(row?.[0] ?? 0) + 1
+  }
+  return {
+    write: (batch, late) => writer.write(batch, late),
+    repair: (pairs) => repair(writing, pairs),
+    pendingRepairs: () => pendingRepairs(reading),
+    load: async (identities) => {
+      const loaded = await loadIdentities(reading, identities)
+      writer.advance(loaded.seq)
+      return loaded.identities
+    },
+    knownUids: (candidates) => knownUids(reading, candidates),
+    horizon: () => horizon(reading),
+    usage: () => usage(reading),
+    estateTotals: () => estateTotals(reading),
+    calibration: (fromDay, toDay) => calibration(reading, fromDay, toDay),
+    scoredUnits: (fromDay, toDay) => scoredUnits(reading, fromDay, toDay),
+    unitsPerDay: (fromDay, toDay) => unitsPerDay(reading, fromDay, toDay),
+    attributions: (limit, source) => attributions(reading, limit, source),
+    cursor: (name) => cursor(reading, name),
+    setCursor: (name, value) => setCursor(writing, name, value),
+    counts: () => counts(asking),
+    checkRebuild: async (options) =>
+      checkRebuild(asking, { fromHour: await fromHour(), limit: options?.limit ?? 1000 }),
+    rebuild: async () => rebuild(writing, { fromHour: await fromHour() }),
+    analyst: openAnalyst(asking),
+    close: async () => {
+      await writer.idle()
+      await close()
+    },
+  }
+}
