@@ -55,5 +55,4 @@ export function expectedOnceInDays(p: number, unitsPerDay: number): number {
   return unitsPerDay > 0 && p > 0 ? 1 / (p * unitsPerDay) : Number.POSITIVE_INFINITY
 }
 
-const clip = (value: number, least: number, most: number): number =>
-  value < least ? least : value > most ? most : value
+const clip = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, value))

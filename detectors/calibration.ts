@@ -19,7 +19,7 @@ export function binOf(score: number): number {
 
 /**
  * How the tail beyond the observed quantile is extended.
- * - `exponential` (scoring): a predictive tail over the top 0.2 % (1 or 2 % where there is less history).
+ * - `exponential` (scoring): a predictive tail over the top 0.2 %, or ten units where that is less.
  * - `pareto`: the shape of §4, fitted by moments, rank only below 30 tail units.
  */
 export type TailShape = 'exponential' | 'pareto'
@@ -119,8 +119,9 @@ function paretoTail(histogram: Histogram): Tail | null {
 
 /** Weight, in tail units, of the assumption that a raw p-value means what it says (mean excess 1 nat). */
 const PRIOR_UNITS = 2
-/** Units from which 0.2 % are 30. */
-const PLENTY = 15_000
+/** The tail is the top 0.2 %, or ten units where that is less: a lower threshold bends more of a misfit into the slope. */
+const TAIL_SHARE = 0.002
+const LEAST_TAIL = 10
 
 /**
  * §13.19: exponential excesses over the top 0.2 %, the default because a fitted shape is unsteady exactly on the rare
@@ -131,11 +132,13 @@ const PLENTY = 15_000
  *   1/n, nor outweigh the sum of such detectors;
  * - two assumed units of mean 1, the excess of an honest −ln p, so that a detector that never spoke has a tail as well;
  * - a mean of at least 1: a tail steeper than the raw p itself comes from ties and caps, and must not sharpen evidence.
+ * Simulated P(p ≤ a)/a for true scores lighter, equal and heavier than exponential: at a = .001 0.6, 1.0, 0.9 with 20 000
+ * units of history and 0.3, 0.8, 1.2 with 2 000; at a = .0001 0.1, 0.9, 1.4 and 0.0, 0.4, 2.5.
  */
 function exponentialTail(histogram: Histogram): Tail | null {
   const { total } = histogram
   if (total <= 0) return null
-  const bin = thresholdBin(histogram, total >= PLENTY ? 0.002 : total >= 10_000 ? 0.01 : 0.02)
+  const bin = thresholdBin(histogram, Math.max(TAIL_SHARE, LEAST_TAIL / total))
   const { units, mean } = excesses(histogram, bin)
   const shape = PRIOR_UNITS + units
   return {

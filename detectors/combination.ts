@@ -116,7 +116,7 @@ export function signalShares(
   combine: (ps: readonly number[]) => number,
 ): SignalShare[] {
   const ps = signals.map((s) => s.p)
-  const bits = ps.map((p) => -Math.log2(bounded(p)))
+  const bits = ps.map((p) => Math.log2(1 / bounded(p)))
   const total = bits.reduce((sum, b) => sum + b, 0)
   return signals.map(({ signal }, i) => {
     const own = bits[i] ?? 0

@@ -118,8 +118,7 @@ export function slotMean(input: {
 }): number {
   const own = input.slotWeight > 0 ? input.slotCount / input.slotWeight : 0
   const sameHour = input.dayWeight > 0 ? input.dayCounts / input.dayWeight : 0
-  const mean = 0.7 * own + 0.3 * sameHour
-  return mean > LEAST_MEAN ? mean : LEAST_MEAN
+  return Math.max(LEAST_MEAN, 0.7 * own + 0.3 * sameHour)
 }
 
 /** A slot that was always empty still allows an activity now and then. */
@@ -143,5 +142,4 @@ export function winsorise(input: {
   return Math.min(count, mean + 6 * Math.sqrt(mean + phi * mean * mean))
 }
 
-const clip = (value: number, least: number, most: number): number =>
-  value < least ? least : value > most ? most : value
+const clip = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, value))

@@ -1,28 +1,22 @@
+import type { AttributionEntry } from '../../ingest/attribution.ts'
 import type { CalibrationRow, StoreBatch, StoredIdentity } from '../rows.ts'
 import { type Analyst, openAnalyst } from './analyst.ts'
 import { openEngine, type Target } from './client.ts'
 import type { TableName } from './columns.ts'
+import { attributions, loadEstate, type StoredEstate } from './estate-reader.ts'
 import { loadIdentities } from './load.ts'
 import { migrate, setRetention } from './migrations.ts'
 import {
-  type Attribution,
-  attributions,
   type Candidate,
   calibration,
   counts,
   cursor,
-  type DayUnits,
-  type EstateTotals,
-  estateTotals,
   horizon,
   knownUids,
   lastSeq,
   type ScoredUnit,
   scoredUnits,
   setCursor,
-  type Usage,
-  unitsPerDay,
-  usage,
 } from './reader.ts'
 import { checkRebuild, type Difference, pendingRepairs, rebuild, repair } from './rebuild.ts'
 import type { Session } from './session.ts'
@@ -32,8 +26,8 @@ import { type IdentityHour, Writer } from './writer.ts'
 /**
  * The store: everything durable, in ClickHouse. Embedded (`path`) or on a server (`url`): the same SQL and the same code.
  *
- * Three sessions, because a statement waits for the one before it on its own session only: the writer, the reads the
- * pipeline waits for, and the reads of people.
+ * Four sessions, because a statement waits for the one before it on its own session only: the writer, two for the reads
+ * the pipeline waits for, and one for the reads of people.
  */
 export interface StoreOptions extends Target {
   /** `ReplicatedMergeTree` engines, for a server with Keeper and the macros `shard` and `replica`. */
@@ -57,12 +51,12 @@ export interface Store {
   load(identities: readonly string[]): Promise<Map<string, StoredIdentity>>
   knownUids(candidates: readonly Candidate[]): Promise<Set<string>>
   horizon(): Promise<{ readonly maxTime: number; readonly activities: number }>
-  usage(): Promise<readonly Usage[]>
-  estateTotals(): Promise<EstateTotals>
+  /** What crosses identities, read once when a process starts. */
+  loadEstate(): Promise<StoredEstate>
   calibration(fromDay: number, toDay: number): Promise<readonly CalibrationRow[]>
   scoredUnits(fromDay: number, toDay: number): Promise<readonly ScoredUnit[]>
-  unitsPerDay(fromDay: number, toDay: number): Promise<readonly DayUnits[]>
-  attributions(limit: number, source?: string): Promise<readonly Attribution[]>
+  /** Tokens and who used them last, oldest first. */
+  attributions(limit: number): Promise<readonly AttributionEntry[]>
   cursor(name: string): Promise<string | undefined>
   setCursor(name: string, value: string): Promise<void>
   counts(): Promise<Readonly<Record<TableName, number>>>
@@ -80,14 +74,14 @@ export interface Store {
  * directory), `store-unwritable`, `store-unreachable`, `store-engine-missing`, `store-schema-newer`.
  */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
-  const engine = await openEngine(options, 3)
-  const [writing, reading, asking] = engine.sessions
+  const engine = await openEngine(options, 4)
+  const [writing, reading, beside, asking] = engine.sessions
   const close = async (): Promise<void> => {
     for (const session of engine.sessions) await session.close()
     await engine.release()
   }
   try {
-    if (writing === undefined || reading === undefined || asking === undefined) {
+    if (writing === undefined || reading === undefined || beside === undefined || asking === undefined) {
       throw new StoreError('store-unreachable', 'The engine opened too few sessions.')
     }
     await migrate(writing, { replicated: options.replicated ?? false })
@@ -97,7 +91,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
       { path: options.url === undefined ? (options.path ?? 'data') : 'server', seq },
       'store opened',
     )
-    return storeOf({ writing, reading, asking, close }, seq, options.retentionMonths !== undefined)
+    return storeOf({ writing, reading, beside, asking, close }, seq, options.retentionMonths !== undefined)
   } catch (error) {
     await close()
     throw error
@@ -107,11 +101,12 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 interface Sessions {
   readonly writing: Session
   readonly reading: Session
+  readonly beside: Session
   readonly asking: Session
   readonly close: () => Promise<void>
 }
 
-function storeOf({ writing, reading, asking, close }: Sessions, seq: number, ages: boolean): Store {
+function storeOf({ writing, reading, beside, asking, close }: Sessions, seq: number, ages: boolean): Store {
   const writer = new Writer(writing, seq)
   /** First hour whose activities are all there: with a retention, the first one may have lost some. */
   const fromHour = async (): Promise<number> => {
@@ -124,18 +119,16 @@ function storeOf({ writing, reading, asking, close }: Sessions, seq: number, age
     repair: (pairs) => repair(writing, pairs),
     pendingRepairs: () => pendingRepairs(reading),
     load: async (identities) => {
-      const loaded = await loadIdentities(reading, identities)
+      const loaded = await loadIdentities({ session: reading, beside }, identities)
       writer.advance(loaded.seq)
       return loaded.identities
     },
     knownUids: (candidates) => knownUids(reading, candidates),
     horizon: () => horizon(reading),
-    usage: () => usage(reading),
-    estateTotals: () => estateTotals(reading),
+    loadEstate: () => loadEstate(reading),
     calibration: (fromDay, toDay) => calibration(reading, fromDay, toDay),
     scoredUnits: (fromDay, toDay) => scoredUnits(reading, fromDay, toDay),
-    unitsPerDay: (fromDay, toDay) => unitsPerDay(reading, fromDay, toDay),
-    attributions: (limit, source) => attributions(reading, limit, source),
+    attributions: (limit) => attributions(reading, limit),
     cursor: (name) => cursor(reading, name),
     setCursor: (name, value) => setCursor(writing, name, value),
     counts: () => counts(asking),

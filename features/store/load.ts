@@ -40,20 +40,32 @@ export interface Loaded {
   readonly seq: number
 }
 
-/** Everything asked for is in the map: an unknown identity has no closed hour and no values. */
-export async function loadIdentities(session: Session, identities: readonly string[]): Promise<Loaded> {
+/**
+ * Everything asked for is in the map: an unknown identity has no closed hour and no values. Two sessions, because half of
+ * the questions can be answered beside the others.
+ */
+export async function loadIdentities(
+  { session, beside }: { readonly session: Session; readonly beside: Session },
+  identities: readonly string[],
+): Promise<Loaded> {
   const all = new Map<string, StoredIdentity>()
   let seq = 0
   for (const some of chunks([...new Set(identities)], IDENTITIES_PER_QUERY)) {
     const drafts = await closedHours(session, some)
     await addUnits(session, drafts)
-    for (const group of byAge(drafts)) {
-      await addValues(session, group)
-      await addCredentials(session, group)
-      seq = Math.max(seq, await addOpen(session, group))
+    const groups = [...byAge(drafts)]
+    const values = async (): Promise<void> => {
+      for (const group of groups) await addValues(session, group)
+      await addHeld(session, drafts)
     }
-    await addHeld(session, drafts)
-    await addAlerts(session, drafts)
+    const activities = async (): Promise<void> => {
+      for (const group of groups) {
+        await addCredentials(beside, group)
+        seq = Math.max(seq, await addOpen(beside, group))
+      }
+      await addAlerts(beside, drafts)
+    }
+    await Promise.all([values(), activities()])
     for (const draft of drafts.values()) all.set(draft.identity, finished(draft))
   }
   return { identities: all, seq }
@@ -135,7 +147,7 @@ function closed(drafts: Drafts): Drafts {
   return new Map([...drafts].filter(([, draft]) => draft.lastClosedHour >= 0))
 }
 
-/** Counts, moments, slots and surprises, in one pass over the units. */
+/** Counts, moments, slots and surprises, in one pass over the units. (`LIMIT 1 BY` took a third of the time of `FINAL`.) */
 async function addUnits(session: Session, drafts: Drafts): Promise<void> {
   const known = closed(drafts)
   if (known.size === 0) return
@@ -145,7 +157,7 @@ async function addUnits(session: Session, drafts: Drafts): Promise<void> {
       sum(s_denied), sum(s_sessions), sum(s_moves), groupArray((slot, week, slot_count, s_units)), groupArrayArray(surprising)
     FROM (
       SELECT identity, hour % 168 AS slot, count() AS units,
-        sumMap(novel::Array(String), arrayWithConstant(length(novel), 1::UInt64)) AS n,
+        sumMapIf(novel::Array(String), arrayWithConstant(length(novel), 1::UInt64), notEmpty(novel)) AS n,
         sum(w) AS s_units, sum(w * learned_events) AS s_events, sum(w * learned_events * learned_events) AS s_events2,
         sum(w * learned_actions) AS s_actions, sum(w * learned_actions * learned_actions) AS s_actions2,
         sum(w * learned_resources) AS s_resources, sum(w * learned_resources * learned_resources) AS s_resources2,
@@ -157,7 +169,10 @@ async function addUnits(session: Session, drafts: Drafts): Promise<void> {
       FROM (
         SELECT *, ${lastHour(known)} AS last, exp2((intDiv(hour, 24) - intDiv(last, 24)) / ${HALF_LIFE_DAYS}) AS decay,
           if(learned = 1, decay, 0) AS w
-        FROM unit FINAL WHERE identity IN ${tuple([...known.keys()])}
+        FROM (
+          SELECT * FROM unit WHERE identity IN ${tuple([...known.keys()])}
+          ORDER BY identity, hour, version DESC LIMIT 1 BY identity, hour
+        )
       ) GROUP BY identity, slot, last
     ) GROUP BY identity`)
   for (const row of rows) {

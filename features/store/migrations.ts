@@ -24,9 +24,13 @@ export const plain: EngineNames = (name, parameters = '') => `${name}(${paramete
 export const replicated: EngineNames = (name, parameters = '') =>
   `Replicated${name}('/clickhouse/tables/{uuid}/{shard}', '{replica}'${parameters === '' ? '' : `, ${parameters}`})`
 
-/** limits.md §4: 1024 rows per granule make a look-up of 1000 identities up to 1.9× faster than 8192. */
+/**
+ * Look-ups of many identities read a few granules here and there. limits.md §4: granules of 1024 rows are up to 1.9× faster
+ * than 8192. Compressed blocks no larger than a granule's column save the decompression of seven neighbours: measured a
+ * third off the time for 100 identities, for a tenth to a third more disk.
+ */
 const SETTINGS = (engine: EngineNames): string =>
-  `SETTINGS index_granularity = 1024${engine === replicated ? ', replicated_deduplication_window = 0' : ''}`
+  `SETTINGS index_granularity = 1024, min_compress_block_size = 8192${engine === replicated ? ', replicated_deduplication_window = 0' : ''}`
 
 const LC = 'LowCardinality(String)'
 

@@ -1,8 +1,6 @@
 import { z } from 'zod'
-import { FEATURE_IDS, type FeatureId } from '../feature.ts'
 import type { CalibrationRow } from '../rows.ts'
 import { TABLES, type TableName } from './columns.ts'
-import { DERIVED_USES } from './facts.ts'
 import type { Session } from './session.ts'
 import { chunks, integer, literal } from './sql.ts'
 
@@ -14,26 +12,7 @@ export interface Candidate {
   readonly time: number
 }
 
-export interface Usage {
-  readonly feature: FeatureId
-  readonly value: string
-  /** Distinct identities; exact up to some thousands. */
-  readonly identities: number
-}
-
-export interface Attribution {
-  readonly source: string
-  readonly credential: string
-  readonly session: string
-  readonly identity: string
-  /** Latest event time, epoch ms. */
-  readonly time: number
-}
-
 const CANDIDATES_PER_QUERY = 10_000
-/** Activities, counted back from the newest by order of writing, that may not have reached `presence` yet. */
-const RECENT_ACTIVITIES = 1_000_000
-const USES_RETURNED = 200_000
 
 /** Which of these activities are stored. Looks them up by the whole primary key, so that only their granules are read. */
 export async function knownUids(session: Session, candidates: readonly Candidate[]): Promise<Set<string>> {
@@ -66,66 +45,21 @@ export async function lastSeq(session: Session): Promise<number> {
   return z.tuple([z.number()]).parse(row)[0]
 }
 
-/**
- * How many identities use each value: presence that is not held, and the activities written last, which may not have
- * reached presence. At most the 200 k most used values.
- */
-export async function usage(session: Session): Promise<readonly Usage[]> {
-  const rows = await session.rows(`
-    SELECT feature, value, uniqCombined(identity) AS identities
-    FROM (
-      SELECT identity, feature, value FROM presence
-      UNION ALL
-      ${DERIVED_USES(`seq + ${RECENT_ACTIVITIES} > (SELECT max(seq) FROM activity)`)}
-    )
-    WHERE (identity, feature, value) NOT IN (SELECT identity, feature::String, value FROM held FINAL WHERE state = 'held')
-    GROUP BY feature, value ORDER BY identities DESC, feature, value LIMIT ${USES_RETURNED}`)
-  return rows.map((row) => {
-    const [feature, value, identities] = UsageRow.parse(row)
-    return { feature, value, identities }
-  })
-}
-const UsageRow = z.tuple([z.enum(FEATURE_IDS), z.string(), z.number()])
-
-/** What the estate remembers across identities, to begin with after a restart. */
-export interface EstateTotals {
-  /** Distinct identities by kind of log. */
-  readonly identities: readonly { readonly kind: string; readonly identities: number }[]
-  readonly sessions: number
-  readonly sessionMoves: number
-}
-
-export async function estateTotals(session: Session): Promise<EstateTotals> {
-  const kinds = await session.rows(
-    'SELECT kind, uniqExact(identity) FROM activity GROUP BY kind ORDER BY kind',
-  )
-  const [sums] = await session.rows('SELECT sum(sessions), sum(session_moves) FROM unit FINAL')
-  const [sessions, sessionMoves] = Pair.parse(sums)
-  return {
-    identities: kinds.map((row) => {
-      const [kind, identities] = z.tuple([z.string(), z.number()]).parse(row)
-      return { kind, identities }
-    }),
-    sessions,
-    sessionMoves,
-  }
-}
-
-/** Sums of calibration over whole days, both ends included; `day` is the last one. */
+/** Counts of calibration of whole days, both ends included. */
 export async function calibration(
   session: Session,
   fromDay: number,
   toDay: number,
 ): Promise<readonly CalibrationRow[]> {
   const rows = await session.rows(`
-    SELECT stratum, detector, bin, sum(units) FROM calibration FINAL
-    WHERE day BETWEEN ${integer(fromDay)} AND ${integer(toDay)} GROUP BY stratum, detector, bin ORDER BY stratum, detector, bin`)
+    SELECT day, stratum, detector, bin, units FROM calibration FINAL
+    WHERE day BETWEEN ${integer(fromDay)} AND ${integer(toDay)} ORDER BY day, stratum, detector, bin`)
   return rows.map((row) => {
-    const [stratum, detector, bin, units] = CalibrationSum.parse(row)
-    return { day: toDay, stratum, detector, bin, units }
+    const [day, stratum, detector, bin, units] = CalibrationCount.parse(row)
+    return { day, stratum, detector, bin, units }
   })
 }
-const CalibrationSum = z.tuple([z.string(), z.string(), z.number(), z.number()])
+const CalibrationCount = z.tuple([z.number(), z.string(), z.string(), z.number(), z.number()])
 
 /** A closed unit as calibration counts it. */
 export interface ScoredUnit {
@@ -151,45 +85,6 @@ export async function scoredUnits(
   })
 }
 const ScoredRow = z.tuple([z.string(), z.number(), z.string(), z.record(z.string(), z.number()), z.number()])
-
-export interface DayUnits {
-  readonly day: number
-  readonly units: number
-  /** Of those, the ones that entered calibration. */
-  readonly scored: number
-}
-
-/** Closed units of each day, both ends included; days without any are absent. */
-export async function unitsPerDay(
-  session: Session,
-  fromDay: number,
-  toDay: number,
-): Promise<readonly DayUnits[]> {
-  const rows = await session.rows(`
-    SELECT intDiv(hour, 24) AS day, count(), countIf(state = 'scored') FROM unit FINAL
-    WHERE hour BETWEEN ${integer(fromDay * 24)} AND ${integer(toDay * 24 + 23)} GROUP BY day ORDER BY day`)
-  return rows.map((row) => {
-    const [day, units, scored] = z.tuple([z.number(), z.number(), z.number()]).parse(row)
-    return { day, units, scored }
-  })
-}
-
-/** Latest identity of each credential and session of a source, most recently used first. */
-export async function attributions(
-  session: Session,
-  limit: number,
-  source = 'vault-audit',
-): Promise<readonly Attribution[]> {
-  const rows = await session.rows(`
-    SELECT any(source), credential, session, argMax(identity, time), max(time) AS latest FROM activity
-    WHERE source = ${literal(source)} AND (credential != '' OR session != '')
-    GROUP BY credential, session ORDER BY latest DESC, credential, session LIMIT ${integer(limit)}`)
-  return rows.map((row) => {
-    const [from, credential, held, identity, time] = AttributionRow.parse(row)
-    return { source: from, credential, session: held, identity, time }
-  })
-}
-const AttributionRow = z.tuple([z.string(), z.string(), z.string(), z.string(), z.number()])
 
 /** A named position of the pipeline (file offsets, calibration day); undefined when never set. */
 export async function cursor(session: Session, name: string): Promise<string | undefined> {

@@ -152,7 +152,7 @@ describe('slotMean', () => {
   })
   it('has a floor, and survives an empty past', () => {
     expect(slotMean({ slotCount: 0, slotWeight: 0, dayCounts: 0, dayWeight: 0 })).toBe(0.02)
-    expect(slotMean({ slotCount: Number.NaN, slotWeight: 1, dayCounts: 0, dayWeight: 1 })).toBe(0.02)
+    expect(slotMean({ slotCount: 0, slotWeight: 0.5, dayCounts: 0, dayWeight: 3.5 })).toBe(0.02)
   })
 })
 

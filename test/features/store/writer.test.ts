@@ -17,7 +17,7 @@ const HOSTILE: readonly string[] = [
   '"; DROP TABLE activity; --',
   '\n\nINSERT INTO activity VALUES',
   '/* open',
-  '{name:String} ? %s ${x}',
+  '{name:String} ? %s $' + '{x}',
   'emoji 😀 family 👨‍👩‍👧 𝔘',
   '\u2028\u2029\u0085\ufeff',
   '\u0001\u001f\u007f',
@@ -158,7 +158,7 @@ describe('a batch', () => {
     expect(twice).toEqual(once)
     expect(once.get('i')?.open.map((a) => a.uid)).toEqual(['two'])
     expect(await store.calibration(0, 100)).toEqual([
-      { day: 100, stratum: 's', detector: 'd', bin: -3, units: 9 },
+      { day: 7, stratum: 's', detector: 'd', bin: -3, units: 9 },
     ])
     expect((await store.analyst.alerts({ limit: 9 })).items).toHaveLength(1)
     expect((await store.analyst.identity('i'))?.events).toBe(2)
