@@ -18,7 +18,7 @@ export class Random {
     this.#a = first | 0
     this.#b = second | 0
     this.#c = third | 0
-    this.#counter = Math.imul(fourth | 0, 0x9e3779b1) | 1
+    this.#counter = (Math.imul(fourth | 0, 0x9e3779b1) + 1) | 0
     // Neighbouring seeds are the rule here (hour 7, hour 8): without these rounds their first outputs would be alike.
     for (let round = 0; round < 12; round += 1) this.uint32()
     return this

@@ -14,6 +14,8 @@ export interface ClosingContext {
   /** Trusted history: everything is learnt (`--learn-until`). */
   readonly learnAll: boolean
   readonly mature: boolean
+  /** People are learnt but not scored: their silent hours must not dilute what machines' scores mean. */
+  readonly scored: boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export function closeUnit(
   const { calibration } = context
   const stratum = calibration.stratumOf(state)
   const scores = scoresOf(verdict)
-  const unitState = verdict.alerted ? 'alerted' : context.mature ? 'scored' : 'learning'
+  const unitState = verdict.alerted ? 'alerted' : context.mature && context.scored ? 'scored' : 'learning'
   if (unitState === 'scored') calibration.record(stratum, unit.hour, scores)
   const taken = learnedCounts(state, unit, verdict.alerted, context.mature && !context.learnAll)
   return state.close(unit, {

@@ -3,7 +3,7 @@ import { dayOf, hourOf } from '../features/feature.ts'
 import type { IdentityState, KnownValue, Observation, OpenUnit } from '../features/identity-state.ts'
 import { openUnit } from '../features/identity-state.ts'
 import type { HeldRow, UnitRow } from '../features/rows.ts'
-import type { Activity, Effect } from '../ingest/activity.ts'
+import type { Activity, Effect, Identity } from '../ingest/activity.ts'
 import type { AlertBook } from './alert-book.ts'
 import type { CalibrationBook } from './calibration-book.ts'
 import { campaignScores } from './campaign.ts'
@@ -86,12 +86,16 @@ export class Scorer {
     if (arrival === 'stream') this.#options.estate.observeAddress(activity)
     const late = observation.unit === null
     const unit = observation.unit ?? openUnit(hourOf(activity.time), activity.source)
-    const scored = this.#options.includePeople || activity.identity.human !== 'yes'
+    const scored = this.#isScored(activity.identity)
     if (scored) this.#ask(resident, activity, unit, late)
     if (arrival === 'stream')
       for (const known of observation.fresh)
         if (known.firstHour === unit.hour) this.#options.estate.countUse(known.feature, known.value)
     return !late
+  }
+
+  #isScored(identity: Identity): boolean {
+    return this.#options.includePeople || identity.human !== 'yes'
   }
 
   #ask(resident: Resident, activity: Activity, unit: OpenUnit, late: boolean): void {
@@ -222,6 +226,7 @@ export class Scorer {
         calibration: this.#options.calibration,
         learnAll: (unit.hour + 1) * 3_600_000 <= this.#options.learnUntil,
         mature: isMature(state, unit.hour),
+        scored: this.#isScored(state.identity),
       })
       resident.verdicts.delete(unit.hour)
       this.#options.closed(row, held)

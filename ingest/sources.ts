@@ -6,14 +6,18 @@ export interface SourceRegistry {
   readonly all: readonly Source[]
   readonly byId: (id: string) => Source | undefined
   readonly recognise: (record: JsonObject) => Source | undefined
-  readonly recogniseLine: (line: string) => { readonly source: Source; readonly record: JsonObject } | undefined
+  readonly recogniseLine: (
+    line: string,
+  ) => { readonly source: Source; readonly record: JsonObject } | undefined
 }
 
 const FOLDER = new URL('./sources/', import.meta.url)
 
 /** Scans the folder. An invalid or duplicate entry refuses to start (`invalid-catalogue`), listing every problem at once. */
 export async function loadSources(folder: URL = FOLDER): Promise<SourceRegistry> {
-  const files = (await readdir(folder)).filter((name) => /\.(ts|js)$/.test(name) && !name.endsWith('.d.ts')).sort()
+  const files = (await readdir(folder))
+    .filter((name) => /\.(ts|js)$/.test(name) && !name.endsWith('.d.ts'))
+    .sort()
   const problems: string[] = []
   const byId = new Map<string, Source>()
   for (const file of files) {
@@ -21,12 +25,15 @@ export async function loadSources(folder: URL = FOLDER): Promise<SourceRegistry>
     const id = file.replace(/\.(ts|js)$/, '')
     const source = sourceOf(module)
     if (source === null) problems.push(`${file}: exports no source made by defineSource`)
-    else if (source.id !== id) problems.push(`${file}: its id is ${JSON.stringify(source.id)}, not the file name`)
+    else if (source.id !== id)
+      problems.push(`${file}: its id is ${JSON.stringify(source.id)}, not the file name`)
     else if (byId.has(id)) problems.push(`${file}: a second source ${id}`)
     else byId.set(id, source)
   }
   if (problems.length > 0)
-    throw Object.assign(new Error(`Source catalogue is invalid:\n${problems.join('\n')}`), { code: 'invalid-catalogue' })
+    throw Object.assign(new Error(`Source catalogue is invalid:\n${problems.join('\n')}`), {
+      code: 'invalid-catalogue',
+    })
   const all = [...byId.values()]
   return {
     all,

@@ -16,7 +16,8 @@ function familyOf(raw: string): string {
   if (text === '') return ''
   if (text.startsWith('Mozilla/')) return 'browser'
   if (text === 'AWS Internal') return 'aws-internal'
-  if (text.endsWith('.amazonaws.com')) return `aws-service:${text.slice(0, -'.amazonaws.com'.length)}`.slice(0, 64)
+  if (text.endsWith('.amazonaws.com'))
+    return `aws-service:${text.slice(0, -'.amazonaws.com'.length)}`.slice(0, 64)
   const token = text.replace(/^\[/, '').split(/[\s/,;(]/, 1)[0] ?? ''
   return token.replace(/[\d_-]*\d[\w.-]*$/, '').slice(0, 64) || 'unnamed'
 }

@@ -127,7 +127,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     out.write(`… and ${seen.created - SUMMARIES_SHOWN} more alerts: \`plumbline alerts\` lists them.\n\n`)
   for (const problem of problems) out.write(`problem: ${problem.code}: ${problem.message}\n`)
   const report = reportText(counts, {
-    identities: engine.identities,
+    identities: engine.identities(),
     alerts: seen,
     seconds: (performance.now() - started) / 1000,
     late: tally.late,

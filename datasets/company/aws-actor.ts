@@ -1,7 +1,7 @@
 import { hashNumbers, type Random, weightedIndex } from '../random.ts'
 import type { AwsOperation } from './aws-operations.ts'
 import { ACCOUNT, cloudTrailLine } from './cloudtrail-record.ts'
-import { type Actor, type CompanyIdentity, type Hour, HOUR, MINUTE, WEEK } from './record.ts'
+import { type Actor, type CompanyIdentity, HOUR, type Hour, MINUTE, WEEK } from './record.ts'
 import { callsIn, type Rhythm } from './rhythm.ts'
 
 /** What an AWS identity shows at a moment: its session or key, and where it calls from. */
@@ -25,6 +25,8 @@ export interface AwsActor extends Actor {
   readonly operations: readonly AwsOperation[]
   /** What the given copy of the workload shows at that time. */
   readonly credentialAt: (time: number, slot: number) => AwsCredential
+  /** The record of that credential being issued; undefined for long-term keys and where nothing is logged. */
+  readonly issue: (time: number, slot: number, random: Random) => string | undefined
   /** The operation is deployed and in use at that time. */
   readonly uses: (operation: AwsOperation, time: number) => boolean
 }
@@ -42,9 +44,9 @@ export interface AwsActorOptions {
   /** Two numbers that name the period in which a credential of a slot stays the same. */
   readonly epochAt: (time: number, slot: number) => readonly [number, number]
   readonly credential: (epoch: readonly [number, number], slot: number) => AwsCredential
-  /** The record of the credential being issued, and when an hour holds one: at each new epoch, or as often as it is used. */
+  /** The record of the credential being issued: at each new epoch, before each run of ten minutes, or before some hours. */
   readonly issuing?: {
-    readonly when: 'epoch' | 'use'
+    readonly when: 'epoch' | 'run' | 'some-hours'
     readonly write: (time: number, credential: AwsCredential, random: Random) => string
   }
 }
@@ -79,6 +81,7 @@ export function createAwsActor(options: AwsActorOptions): AwsActor {
     operations,
     credentialAt,
     uses,
+    issue: (time, slot, random) => issuing?.write(time, credentialAt(time, slot), random),
     plan(hour, random, note) {
       const count = callsIn(rhythm, hour, random, scale)
       let sequence = 0
@@ -90,8 +93,13 @@ export function createAwsActor(options: AwsActorOptions): AwsActor {
         used.add(Math.floor(time / (10 * MINUTE)))
       }
       if (issuing === undefined) return
-      if (issuing.when === 'use') {
-        for (const run of used) note(Math.max(hour.start, run * 10 * MINUTE), ISSUE, sequence++)
+      if (issuing.when === 'run') {
+        for (const run of used) note(run * 10 * MINUTE, ISSUE, sequence++)
+        return
+      }
+      if (issuing.when === 'some-hours') {
+        const first = Math.min(...used)
+        if (used.size > 0 && random.chance(0.4)) note(first * 10 * MINUTE, ISSUE, sequence)
         return
       }
       for (let slot = 0; slot < slots; slot += 1) {

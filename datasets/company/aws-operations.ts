@@ -56,11 +56,7 @@ const describe = (service: string, name: string, weight: number, parameters = 'n
 
 const getObject = (weight: number): AwsOperation => ({
   ...read('s3', 'GetObject', weight, (random, name) =>
-    s3(
-      bucketOf(name),
-      `2026/part-${random.int(4000)}.parquet`,
-      Math.round(random.logNormal(40_000, 0.9)),
-    ),
+    s3(bucketOf(name), `2026/part-${random.int(4000)}.parquet`, Math.round(random.logNormal(40_000, 0.9))),
   ),
   errors: ['NoSuchKey', 'The specified key does not exist.', 0.01],
 })
@@ -114,14 +110,19 @@ export function serviceOperations(flavour: number): readonly AwsOperation[] {
     flavour % 2 === 0 ? table('Query', 14, true) : table('UpdateItem', 8, false),
     getObject(12),
     putObject(4),
-    ...(flavour % 3 === 0 ? [queue('ReceiveMessage', 10), queue('DeleteMessage', 8)] : [queue('SendMessage', 6)]),
+    ...(flavour % 3 === 0
+      ? [queue('ReceiveMessage', 10), queue('DeleteMessage', 8)]
+      : [queue('SendMessage', 6)]),
     secret(1.5),
     decrypt(5),
     parameter(2),
     describe('sts', 'GetCallerIdentity', 0.5),
     publish(3, since(1)),
     { ...table('BatchGetItem', 3, true), sinceWeek: since(3) },
-    { ...describe('elasticache', 'DescribeCacheClusters', 0.6, '{"showCacheNodeInfo":true}'), sinceWeek: since(4) },
+    {
+      ...describe('elasticache', 'DescribeCacheClusters', 0.6, '{"showCacheNodeInfo":true}'),
+      sinceWeek: since(4),
+    },
   ]
 }
 
@@ -138,8 +139,18 @@ export const LAMBDA_OPERATIONS: readonly AwsOperation[] = [
 
 export const ETL_OPERATIONS: readonly AwsOperation[] = [
   describe('glue', 'GetTable', 4, '{"databaseName":"synthetic_lake","name":"events"}'),
-  describe('glue', 'GetPartitions', 6, '{"databaseName":"synthetic_lake","tableName":"events","maxResults":100}'),
-  write('athena', 'StartQueryExecution', 3, plain('{"workGroup":"etl","queryString":"HIDDEN_DUE_TO_SECURITY_REASONS"}')),
+  describe(
+    'glue',
+    'GetPartitions',
+    6,
+    '{"databaseName":"synthetic_lake","tableName":"events","maxResults":100}',
+  ),
+  write(
+    'athena',
+    'StartQueryExecution',
+    3,
+    plain('{"workGroup":"etl","queryString":"HIDDEN_DUE_TO_SECURITY_REASONS"}'),
+  ),
   describe('athena', 'GetQueryExecution', 9, '{"queryExecutionId":"synthetic"}'),
   describe('athena', 'GetQueryResults', 3, '{"queryExecutionId":"synthetic"}'),
   getObject(25),
@@ -148,7 +159,15 @@ export const ETL_OPERATIONS: readonly AwsOperation[] = [
     ...s3(bucketOf(name), '', 2100),
     parameters: `{"bucketName":"${bucketOf(name)}","list-type":"2","prefix":"2026/","Host":"${bucketOf(name)}.s3.${REGION}.amazonaws.com"}`,
   })),
-  { ...write('glue', 'BatchCreatePartition', 2, plain('{"databaseName":"synthetic_lake","tableName":"events"}')), sinceWeek: 2 },
+  {
+    ...write(
+      'glue',
+      'BatchCreatePartition',
+      2,
+      plain('{"databaseName":"synthetic_lake","tableName":"events"}'),
+    ),
+    sinceWeek: 2,
+  },
 ]
 
 export const BACKUP_OPERATIONS: readonly AwsOperation[] = [
@@ -159,7 +178,12 @@ export const BACKUP_OPERATIONS: readonly AwsOperation[] = [
   })),
   write('ec2', 'DeleteSnapshot', 6, (random) => ({ parameters: `{"snapshotId":"snap-0${random.hex(16)}"}` })),
   describe('ec2', 'DescribeSnapshots', 6, '{"snapshotSet":{},"ownersSet":{"items":[{"owner":"self"}]}}'),
-  write('rds', 'CreateDBSnapshot', 2, plain('{"dBInstanceIdentifier":"synthetic-orders","dBSnapshotIdentifier":"nightly"}')),
+  write(
+    'rds',
+    'CreateDBSnapshot',
+    2,
+    plain('{"dBInstanceIdentifier":"synthetic-orders","dBSnapshotIdentifier":"nightly"}'),
+  ),
   describe('rds', 'DescribeDBSnapshots', 3, '{"dBInstanceIdentifier":"synthetic-orders"}'),
   write('ec2', 'CreateTags', 5, (random) => ({
     parameters: `{"resourcesSet":{"items":[{"resourceId":"snap-0${random.hex(16)}"}]},"tagSet":{"items":[{"key":"backup","value":"nightly"}]}}`,
@@ -168,14 +192,26 @@ export const BACKUP_OPERATIONS: readonly AwsOperation[] = [
 
 export const CI_OPERATIONS: readonly AwsOperation[] = [
   describe('sts', 'GetCallerIdentity', 3),
-  write('ecr', 'PutImage', 3, (random) => ({ parameters: `{"repositoryName":"synthetic/app-${random.int(9)}","imageTag":"${random.hex(7)}"}` })),
+  write('ecr', 'PutImage', 3, (random) => ({
+    parameters: `{"repositoryName":"synthetic/app-${random.int(9)}","imageTag":"${random.hex(7)}"}`,
+  })),
   describe('ecr', 'GetAuthorizationToken', 3),
-  write('ecr', 'InitiateLayerUpload', 4, (random) => ({ parameters: `{"repositoryName":"synthetic/app-${random.int(9)}"}` })),
-  write('ecs', 'RegisterTaskDefinition', 2, (random) => ({ parameters: `{"family":"synthetic-app-${random.int(9)}","cpu":"512","memory":"1024"}` })),
-  write('ecs', 'UpdateService', 2, (random) => ({ parameters: `{"cluster":"synthetic","service":"app-${random.int(9)}","forceNewDeployment":false}` })),
+  write('ecr', 'InitiateLayerUpload', 4, (random) => ({
+    parameters: `{"repositoryName":"synthetic/app-${random.int(9)}"}`,
+  })),
+  write('ecs', 'RegisterTaskDefinition', 2, (random) => ({
+    parameters: `{"family":"synthetic-app-${random.int(9)}","cpu":"512","memory":"1024"}`,
+  })),
+  write('ecs', 'UpdateService', 2, (random) => ({
+    parameters: `{"cluster":"synthetic","service":"app-${random.int(9)}","forceNewDeployment":false}`,
+  })),
   describe('ecs', 'DescribeServices', 8, '{"cluster":"synthetic","services":["app"]}'),
-  write('lambda', 'UpdateFunctionCode20150331v2', 2, (random) => ({ parameters: `{"functionName":"synthetic-fn-${random.int(6)}","s3Bucket":"synthetic-artifacts-data","publish":true,"dryRun":false}` })),
-  write('cloudformation', 'CreateChangeSet', 1, (random) => ({ parameters: `{"stackName":"synthetic-stack-${random.int(5)}","changeSetName":"ci-${random.hex(6)}"}` })),
+  write('lambda', 'UpdateFunctionCode20150331v2', 2, (random) => ({
+    parameters: `{"functionName":"synthetic-fn-${random.int(6)}","s3Bucket":"synthetic-artifacts-data","publish":true,"dryRun":false}`,
+  })),
+  write('cloudformation', 'CreateChangeSet', 1, (random) => ({
+    parameters: `{"stackName":"synthetic-stack-${random.int(5)}","changeSetName":"ci-${random.hex(6)}"}`,
+  })),
   describe('cloudformation', 'DescribeStacks', 8, '{"stackName":"synthetic-stack"}'),
   describe('cloudformation', 'DescribeStackEvents', 6, '{"stackName":"synthetic-stack"}'),
   describe('ec2', 'DescribeSubnets', 4, '{"subnetSet":{},"filterSet":{}}'),
@@ -183,7 +219,10 @@ export const CI_OPERATIONS: readonly AwsOperation[] = [
   describe('iam', 'GetRole', 4, '{"roleName":"synthetic-app"}'),
   putObject(4),
   { ...describe('wafv2', 'GetWebACL', 1, '{"name":"synthetic","scope":"REGIONAL"}'), sinceWeek: 2 },
-  { ...describe('elasticloadbalancing', 'DescribeTargetHealth', 2, '{"targetGroupArn":"synthetic"}'), sinceWeek: 3 },
+  {
+    ...describe('elasticloadbalancing', 'DescribeTargetHealth', 2, '{"targetGroupArn":"synthetic"}'),
+    sinceWeek: 3,
+  },
 ]
 
 export const VENDOR_OPERATIONS: readonly AwsOperation[] = [
@@ -193,13 +232,21 @@ export const VENDOR_OPERATIONS: readonly AwsOperation[] = [
   describe('elasticloadbalancing', 'DescribeLoadBalancers', 4),
   describe('lambda', 'ListFunctions20150331', 3, '{"maxItems":50}'),
   describe('tagging', 'GetResources', 3, '{"resourcesPerPage":100}'),
-  { ...describe('organizations', 'DescribeOrganization', 0.4), errors: ['AccessDeniedException', 'You do not have permissions to access this resource.', 1] },
+  {
+    ...describe('organizations', 'DescribeOrganization', 0.4),
+    errors: ['AccessDeniedException', 'You do not have permissions to access this resource.', 1],
+  },
 ]
 
 export const AUTOSCALING_OPERATIONS: readonly AwsOperation[] = [
   describe('ec2', 'DescribeInstanceStatus', 8, '{"includeAllInstances":false}'),
-  write('ec2', 'RunInstances', 1, () => ({ parameters: '{"instancesSet":{"items":[{"minCount":1,"maxCount":1}]},"launchTemplate":{"launchTemplateName":"synthetic-web","version":"14"}}' })),
-  write('ec2', 'TerminateInstances', 1, (random) => ({ parameters: `{"instancesSet":{"items":[{"instanceId":"i-0${random.hex(16)}"}]}}` })),
+  write('ec2', 'RunInstances', 1, () => ({
+    parameters:
+      '{"instancesSet":{"items":[{"minCount":1,"maxCount":1}]},"launchTemplate":{"launchTemplateName":"synthetic-web","version":"14"}}',
+  })),
+  write('ec2', 'TerminateInstances', 1, (random) => ({
+    parameters: `{"instancesSet":{"items":[{"instanceId":"i-0${random.hex(16)}"}]}}`,
+  })),
   write('elasticloadbalancing', 'RegisterTargets', 1, plain('{"targetGroupArn":"synthetic-web"}')),
   describe('elasticloadbalancing', 'DescribeTargetHealth', 6, '{"targetGroupArn":"synthetic-web"}'),
 ]
@@ -219,7 +266,12 @@ export const LEGACY_OPERATIONS: readonly AwsOperation[] = [
     parameters: `{"bucketName":"${bucketOf(name)}","list-type":"2","prefix":"in/","Host":"${bucketOf(name)}.s3.${REGION}.amazonaws.com"}`,
   })),
   queue('ReceiveMessage', 4),
-  write('ses', 'SendEmail', 2, plain('{"source":"no-reply@synthetic.example","destination":"HIDDEN_DUE_TO_SECURITY_REASONS"}')),
+  write(
+    'ses',
+    'SendEmail',
+    2,
+    plain('{"source":"no-reply@synthetic.example","destination":"HIDDEN_DUE_TO_SECURITY_REASONS"}'),
+  ),
 ]
 
 export const PERSON_OPERATIONS: readonly AwsOperation[] = [
@@ -232,6 +284,13 @@ export const PERSON_OPERATIONS: readonly AwsOperation[] = [
   describe('iam', 'ListRoles', 2, '{"maxItems":100}'),
   describe('rds', 'DescribeDBInstances', 4),
   describe('lambda', 'GetFunction20150331v2', 3, '{"functionName":"synthetic-fn-1"}'),
-  write('ec2', 'AuthorizeSecurityGroupIngress', 0.3, plain('{"groupId":"sg-0synthetic","ipPermissions":{"items":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"ipRanges":{"items":[{"cidrIp":"10.40.0.0/16"}]}}]}}')),
+  write(
+    'ec2',
+    'AuthorizeSecurityGroupIngress',
+    0.3,
+    plain(
+      '{"groupId":"sg-0synthetic","ipPermissions":{"items":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"ipRanges":{"items":[{"cidrIp":"10.40.0.0/16"}]}}]}}',
+    ),
+  ),
   write('cloudwatch', 'PutMetricAlarm', 0.5, plain('{"alarmName":"synthetic-latency"}')),
 ]

@@ -11,6 +11,8 @@ export interface CastContext {
   readonly days: number
   /** Factor on every rate. */
   readonly scale: number
+  /** Tenant that the logs are read with, for ids whose record names none. */
+  readonly tenant: string
   /** Name of the n-th service; numbered when the list is used up. */
   readonly serviceName: (index: number) => string
   readonly ownerOf: (name: string) => string
@@ -57,6 +59,7 @@ export function createCastContext(options: {
   readonly start: number
   readonly days: number
   readonly scale: number
+  readonly tenant: string
 }): CastContext {
   const { seed, start, scale } = options
   const deployment = (name: string): number => {
@@ -72,8 +75,7 @@ export function createCastContext(options: {
       const name = SERVICES[index % SERVICES.length] ?? SERVICES[0]
       return index < SERVICES.length ? name : `${name}-${Math.floor(index / SERVICES.length) + 1}`
     },
-    ownerOf: (name) =>
-      `team-${TEAMS[hashText(name) % TEAMS.length] ?? TEAMS[0]}@synthetic.example`,
+    ownerOf: (name) => `team-${TEAMS[hashText(name) % TEAMS.length] ?? TEAMS[0]}@synthetic.example`,
     deployment,
     common: (_seed, workload, operations, rhythm) => ({
       workload,

@@ -64,7 +64,8 @@ export function officeHours(perHour: number, offset: number): Rhythm {
   return {
     expected: ({ ofDay, weekday }) => {
       const local = (ofDay + offset + 24) % 24
-      const share = local >= 8 && local < 18 ? (local === 12 ? 0.7 : 1) : local >= 6 && local < 21 ? 0.3 : 0.04
+      const share =
+        local >= 8 && local < 18 ? (local === 12 ? 0.7 : 1) : local >= 6 && local < 21 ? 0.3 : 0.04
       return perHour * share * (weekday === 0 || weekday === 6 ? 0.25 : 1)
     },
     place: anywhere,

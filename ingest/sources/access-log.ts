@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { parseCombinedLine } from '../combined-line.ts'
+import { httpAccessLevel, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
+import { accepted, dead, filtered } from '../outcome.ts'
+import { templatePath } from '../route-template.ts'
+import { defineSource } from '../source.ts'
+import { parseTime } from '../time.ts'
+import { userAgentFamily } from '../user-agent.ts'
+
+const schema = z.object({
+  address: z.string(),
+  user: z.string(),
+  time: z.string(),
+  request: z.string(),
+  status: z.number(),
+  bytes: z.number(),
+  userAgent: z.string(),
+  requestId: z.string(),
+})
+
+/** nginx and Apache access logs. Blind to who calls unless the server authenticates. */
+export const source = defineSource({
+  id: 'access-log',
+  title: 'nginx or Apache access log (combined format)',
+  kind: 'gateway',
+  sees: 'Requests of users that the web server itself authenticated.',
+  misses: 'Everybody else: lines without an authenticated user are counted as no-identity.',
+  needs: 'Combined format with $remote_user; a request id at the end of the line is used when there is one.',
+  documentation: 'https://httpd.apache.org/docs/current/logs.html#combined',
+  format: 'text',
+  recognises: () => false,
+  parseLine: parseCombinedLine,
+  schema,
+  normalise(record, context) {
+    const time = parseTime(record.time)
+    if (time === undefined) return dead('normalise', 'bad-time', 'the time in brackets is none')
+    if (record.user === '-' || record.user === '') return filtered('no-identity')
+    const [verb = '', target = ''] = record.request.split(' ')
+    const method = httpMethod(verb)
+    const template = templatePath(target)
+    const browser = userAgentFamily(record.userAgent) === 'browser'
+    const requestId = record.requestId === '-' ? '' : record.requestId
+    return accepted({
+      eventId: requestId || context.recordHash(),
+      time,
+      class: 'http_activity',
+      identity: {
+        id: `access-log:${context.tenant}:user:${record.user}`,
+        kind: 'consumer',
+        provider: 'access-log',
+        tenant: context.tenant,
+        human: browser ? 'yes' : 'unknown',
+        humanReason: browser ? 'signs in with a browser' : 'the log does not say',
+      },
+      action: `${method} ${template}`,
+      service: context.tenant || 'web',
+      accessLevel: httpAccessLevel(method),
+      outcome: httpOutcome(record.status),
+      errorCode: record.status >= 400 ? String(record.status) : undefined,
+      origin: record.address,
+      resourceClass: routeFamily(template),
+      authMethod: 'password',
+      userAgent: record.userAgent === '-' ? undefined : record.userAgent,
+      requestId,
+      bytesOut: record.bytes,
+    })
+  },
+  samples: [
+    {
+      name: 'an authenticated client, Apache',
+      record:
+        '203.0.113.9 - backup-bot [02/Mar/2026:08:15:30 +0100] "GET /exports/2026-03-01/part-17.csv HTTP/1.1" 200 5120 "-" "curl/8.5.0"',
+      expect: {
+        outcome: 'accepted',
+        draft: {
+          'identity.id': 'access-log::user:backup-bot',
+          'identity.human': 'unknown',
+          action: 'GET /exports/{id}/part-17.csv',
+          time: Date.UTC(2026, 2, 2, 7, 15, 30),
+          bytesOut: 5120,
+        },
+      },
+    },
+    {
+      name: 'a request id at the end of the line, nginx; refused',
+      record:
+        '2001:db8::7 - svc [02/Mar/2026:08:15:30 +0000] "POST /v1/orders HTTP/2.0" 403 0 "-" "svc/1" 5f1c9f0e7b614a11',
+      expect: {
+        outcome: 'accepted',
+        draft: {
+          eventId: '5f1c9f0e7b614a11',
+          outcome: 'denied',
+          errorCode: '403',
+          action: 'POST /v1/orders',
+        },
+      },
+    },
+    {
+      name: 'a person with a browser',
+      record:
+        '203.0.113.9 - alice [02/Mar/2026:08:15:30 +0000] "GET / HTTP/1.1" 200 12 "-" "Mozilla/5.0 (X11) Firefox/130.0"',
+      expect: { outcome: 'accepted', draft: { 'identity.human': 'yes', action: 'GET /' } },
+    },
+    {
+      name: 'nobody',
+      record: '203.0.113.9 - - [02/Mar/2026:08:15:30 +0000] "GET /a\\"b HTTP/1.1" 404 12 "-" "x"',
+      expect: { outcome: 'filtered', reason: 'no-identity' },
+    },
+  ],
+})
