@@ -1,4 +1,4 @@
-import { loadDetectors } from '../detectors/detectors.ts'
+import { type DetectorRegistry, loadDetectors } from '../detectors/detectors.ts'
 import { openStore, type Store } from '../features/store/connection.ts'
 import { createNormaliser } from '../ingest/normalise.ts'
 import { openOrigins } from '../ingest/origin.ts'
@@ -11,10 +11,15 @@ import { type BatchCounts, Pipeline, type PipelineOptions } from './pipeline.ts'
 export interface Engine {
   readonly store: Store
   readonly registry: SourceRegistry
+  readonly detectors: DetectorRegistry
   /** See `Pipeline.take`. After a failure the next call starts from what the store holds. */
   readonly take: (records: readonly ReadRecord[]) => Promise<BatchCounts>
   /** Everything taken is durable and published. */
   readonly durable: () => Promise<void>
+  /** Takes up where the store left off, if a failure made us forget; then proves that the store can be written. */
+  readonly reopen: () => Promise<void>
+  /** False from a failure until the state is restored. */
+  readonly restored: () => boolean
   readonly identities: () => number
   readonly close: () => Promise<void>
 }
@@ -25,6 +30,14 @@ export interface EngineOptions {
   readonly publish: PipelineOptions['publish']
 }
 
+/** What an engine is made of, for callers that bring their own parts. */
+export interface EngineParts
+  extends Pick<PipelineOptions, 'store' | 'detectors' | 'normalise' | 'alertsPerDay'> {
+  readonly registry: SourceRegistry
+}
+
+const PROBE_CURSOR = 'probe'
+
 export async function openEngine(config: Config, options: EngineOptions): Promise<Engine> {
   const [registry, detectors, origins] = await Promise.all([
     loadSources(),
@@ -32,38 +45,61 @@ export async function openEngine(config: Config, options: EngineOptions): Promis
     openOrigins(config.origins),
   ])
   const store = await openStore(config.store)
-  const pipelineOptions: PipelineOptions = {
-    store,
-    detectors,
-    normalise: createNormaliser({ origins }),
-    alertsPerDay: config.alertsPerDay,
-    ...options,
-  }
-  let pipeline: Pipeline | null
   try {
-    pipeline = await Pipeline.open(pipelineOptions)
+    const normalise = createNormaliser({ origins })
+    return await startEngine(
+      { store, registry, detectors, normalise, alertsPerDay: config.alertsPerDay },
+      options,
+    )
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+/** Starts an engine on an open store, which it will close. Calls of `take`, `durable` and `reopen` come one at a time. */
+export async function startEngine(parts: EngineParts, options: EngineOptions): Promise<Engine> {
+  const { registry, ...rest } = parts
+  const { store } = rest
+  const pipelineOptions: PipelineOptions = { ...rest, ...options }
+  let pipeline: Pipeline | null = await Pipeline.open(pipelineOptions)
+  /** Writes of a pipeline that was given up may still be under way: what they store must be there before it is read again. */
+  let abandoned: Promise<void> = Promise.resolve()
+  const current = async (): Promise<Pipeline> => {
+    if (pipeline === null) {
+      await abandoned
+      pipeline = await Pipeline.open(pipelineOptions)
+    }
+    return pipeline
+  }
   // What a failed write leaves in memory is ahead of the store: it must be forgotten, not written by the next batch.
   const guarded = async <T>(work: (pipeline: Pipeline) => Promise<T>): Promise<T> => {
-    pipeline ??= await Pipeline.open(pipelineOptions)
+    const mine = await current()
     try {
-      return await work(pipeline)
+      return await work(mine)
     } catch (error) {
-      pipeline = null
+      if (pipeline === mine) {
+        pipeline = null
+        abandoned = mine.durable().catch(() => {})
+      }
       throw error
     }
   }
   return {
     store,
     registry,
+    detectors: parts.detectors,
     take: (records) => guarded((p) => p.take(records)),
     durable: () => guarded((p) => p.durable()),
+    reopen: async () => {
+      await current()
+      await store.setCursor(PROBE_CURSOR, '')
+    },
+    restored: () => pipeline !== null,
     identities: () => pipeline?.identities ?? 0,
     close: async () => {
       try {
+        await abandoned
         await pipeline?.close()
       } finally {
         await store.close()

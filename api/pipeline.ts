@@ -81,6 +81,7 @@ const LEARN_CURSOR = 'learn-until'
 const calibrationState = z.object({
   day: z.number(),
   factor: z.number(),
+  liveSince: z.number(),
   alerts: z.array(z.tuple([z.number(), z.number()])),
 })
 
@@ -103,10 +104,7 @@ export class Pipeline {
   private constructor(options: PipelineOptions, learnUntil: number) {
     this.#options = options
     this.#residents = new Residents(options.capacity ?? 50_000)
-    this.#calibration = new CalibrationBook({
-      alertsPerDay: options.alertsPerDay,
-      detectors: options.detectors.all.filter((d) => d.trigger.on !== 'activity').length,
-    })
+    this.#calibration = new CalibrationBook({ alertsPerDay: options.alertsPerDay })
     this.#alerts = new AlertBook(this.#calibration, this.#groups)
     this.#attribution = createAttribution({ capacity: 100_000 })
     this.#scorer = new Scorer({

@@ -2,8 +2,10 @@ import { median } from 'simple-statistics'
 import { dayOf } from '../features/feature.ts'
 import type { IdentityState } from '../features/identity-state.ts'
 import type { CalibrationRow } from '../features/rows.ts'
-import { type BudgetState, nextBudget } from './budget.ts'
-import { binOf, calibratedP, Histogram, uncalibratedP } from './calibration.ts'
+import { alphaOf, type BudgetState, nextBudget } from './budget.ts'
+import { binOf, calibratedP, finestWithEnough, Histogram, uncalibratedP } from './calibration.ts'
+import { familySurprise, strongestByFamily } from './combination.ts'
+import type { Family } from './detector.ts'
 import type { CampaignWindow, Signal } from './verdict.ts'
 
 /**
@@ -31,23 +33,22 @@ const STRATUM_UNITS = 2000
 const LEAST_UNITS = 500
 /** Units per day assumed while there are too few to calibrate: a small estate must not alert on its first oddity. */
 const ASSUMED_UNITS = 1000
-const SHARE = { unit: 0.6, campaign: 0.25 } as const
 const UNITS = ''
 const ESTATE = '*'
 
 export class CalibrationBook {
   readonly #days = new Map<number, Map<string, DayStratum>>()
   readonly #snapshots = new Map<string, Histogram>()
-  readonly #detectors: number
   #budget: BudgetState
   #day = -1
   #unitsPerDay = 0
   readonly #alertsByDay = new Map<number, number>()
+  /** First day on which alerts could be raised; −1 while everything was trusted history. */
+  #liveSince = -1
 
-  /** `alertsPerDay`: what the operator can look at. `detectors`: number J of statistical detectors that combine. */
-  constructor(options: { readonly alertsPerDay: number; readonly detectors: number }) {
+  /** `alertsPerDay`: what the operator can look at. */
+  constructor(options: { readonly alertsPerDay: number }) {
     this.#budget = { alertsPerDay: options.alertsPerDay, factor: 1 }
-    this.#detectors = options.detectors
   }
 
   stratumOf(state: IdentityState): string {
@@ -56,33 +57,37 @@ export class CalibrationBook {
     return `${state.kind}/${perHour < 5 ? 'low' : perHour < 50 ? 'middle' : 'high'}`
   }
 
-  /** Calibrated p-value of a score: how often units of the stratum reach it; ×10 and marked while there are under 500. */
+  /**
+   * Calibrated p-value of a score: how often units of the stratum reach it, ×10 while there are under 500 of them. Never
+   * below what the score itself claims: where a detector hardly ever speaks, its faintest word would look rare.
+   */
   p(stratum: string, detector: string, score: number): number {
+    const claimed = Math.exp(-score)
     const histogram = this.#histogram(stratum, detector)
-    return histogram.total < LEAST_UNITS ? uncalibratedP(Math.exp(-score)) : calibratedP(histogram, score)
+    if (histogram.total < LEAST_UNITS) return uncalibratedP(claimed)
+    return Math.max(claimed, calibratedP(histogram, score))
   }
 
-  /** p_B = min(1, J·min p̃) and its own calibration (detection-notes §5). */
+  /**
+   * From the signals of a unit to its p*: the strongest of each family, summed with damping (detection-notes §13.17), then
+   * calibrated as a score of its own.
+   */
   combine(stratum: string, signals: Iterable<Signal>): { readonly combined: number; readonly p: number } {
-    let least = 1
-    for (const { p } of signals) if (p < least) least = p
-    const bonferroni = Math.min(1, this.#detectors * least)
-    const combined = -Math.log(bonferroni)
-    if (combined <= 0) return { combined: 0, p: 1 }
-    const histogram = this.#histogram(stratum, 'combined')
-    return { combined, p: histogram.total < LEAST_UNITS ? bonferroni : calibratedP(histogram, combined) }
+    const strongest = strongestByFamily(familiesOf(signals))
+    const combined = familySurprise(strongest.values())
+    return combined <= 0 ? { combined: 0, p: 1 } : { combined, p: this.p(stratum, 'combined', combined) }
   }
 
   /** Whether a unit (or its campaign) is rarer than the budget allows. */
   crossing(stratum: string, p: number, campaigns: Readonly<Record<CampaignWindow, number>>): Crossing | null {
-    const perUnit = (this.#budget.alertsPerDay * this.#budget.factor) / this.unitsPerDay
-    if (p < SHARE.unit * perUnit) return { p, campaign: null }
+    if (p < alphaOf(this.#budget, 'unit', this.unitsPerDay)) return { p, campaign: null }
+    const alpha = alphaOf(this.#budget, 'campaign', this.unitsPerDay) / 2
     let best: Crossing | null = null
     for (const window of ['campaign-24h', 'campaign-6d'] as const) {
       const score = campaigns[window]
       if (score <= 0 || this.#histogram(stratum, window).total < LEAST_UNITS) continue
       const campaignP = this.p(stratum, window, score)
-      if (campaignP < (SHARE.campaign / 2) * perUnit && (best === null || campaignP < best.p))
+      if (campaignP < alpha && (best === null || campaignP < best.p))
         best = { p: campaignP, campaign: window }
     }
     return best
@@ -124,10 +129,8 @@ export class CalibrationBook {
   /** The finest stratum with 2 000 units: stratum, then kind, then the whole estate. */
   #histogram(stratum: string, detector: string): Histogram {
     const kind = stratum.slice(0, stratum.indexOf('/'))
-    const fine = this.#snapshot(stratum, detector)
-    if (fine.total >= STRATUM_UNITS) return fine
-    const coarse = this.#snapshot(kind, detector)
-    return coarse.total >= STRATUM_UNITS ? coarse : this.#snapshot(ESTATE, detector)
+    const scopes = [stratum, kind, ESTATE].map((scope) => this.#snapshot(scope, detector))
+    return finestWithEnough(scopes, STRATUM_UNITS)
   }
 
   #snapshot(scope: string, detector: string): Histogram {
@@ -160,6 +163,11 @@ export class CalibrationBook {
   describe(stratum: string): { units: number; state: 'calibrated' | 'uncalibrated' } {
     const { total } = this.#histogram(stratum, 'combined')
     return { units: total, state: total < LEAST_UNITS ? 'uncalibrated' : 'calibrated' }
+  }
+
+  /** Alerts may be raised from this day on: days of learning say nothing about the threshold. */
+  goLive(day: number): void {
+    if (this.#liveSince < 0) this.#liveSince = day
   }
 
   /** A statistical alert was opened on this day: the weekly controller steers by it. */
@@ -200,22 +208,24 @@ export class CalibrationBook {
     const daily: number[] = []
     for (let past = day - 14; past < day; past++) daily.push(this.#alertsByDay.get(past) ?? 0)
     for (const past of this.#alertsByDay.keys()) if (past < day - 14) this.#alertsByDay.delete(past)
-    // Two weeks of silence while nothing is calibrated say nothing about the threshold.
-    if (this.#unitsPerDay > 0) this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
+    const lived = this.#liveSince >= 0 && day - this.#liveSince >= 14
+    if (lived && this.#unitsPerDay > 0) this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
   }
 
   /** State that cannot be read off the stored units: kept in a cursor. */
   save(): string {
-    return JSON.stringify({ day: this.#day, factor: this.#budget.factor, alerts: [...this.#alertsByDay] })
+    return JSON.stringify({ day: this.#day, factor: this.#budget.factor, liveSince: this.#liveSince, alerts: [...this.#alertsByDay] })
   }
 
   /** Goes on at the day at which another process stopped. `saved` was validated by the caller. */
   restore(saved: {
     readonly day: number
     readonly factor: number
+    readonly liveSince: number
     readonly alerts: readonly (readonly [number, number])[]
   }): void {
     this.#day = saved.day
+    this.#liveSince = saved.liveSince
     this.#budget = { ...this.#budget, factor: saved.factor }
     for (const [day, count] of saved.alerts) this.#alertsByDay.set(day, count)
     this.#unitsPerDay = this.#medianUnits(saved.day)
@@ -238,6 +248,10 @@ export class CalibrationBook {
       }
     }
   }
+}
+
+function* familiesOf(signals: Iterable<Signal>): Generator<{ readonly family: Family; readonly p: number }> {
+  for (const { detector, p } of signals) yield { family: detector.family, p }
 }
 
 function rowsOf(day: number, strata: ReadonlyMap<string, DayStratum>): CalibrationRow[] {

@@ -39,7 +39,8 @@ export function closeUnit(
     ...taken,
     learned: !verdict.alerted,
     scores,
-    surprise: rounded(verdict.surprise),
+    // What was told in an alert is no part of a later campaign.
+    surprise: verdict.alerted ? 0 : rounded(verdict.surprise),
     stratum,
     state: unitState,
     gate: (value) =>

@@ -85,6 +85,11 @@ interface DetectorText {
   readonly family: Family
   /** OCSF analytic type. */
   readonly analyticType: 'rule' | 'behavioral' | 'statistical'
+  /**
+   * For signals that cannot prove misuse alone (volume, software, address, hour): their calibrated p is never below this, so
+   * that they alert only together with another family (detection-notes §13.17). Absent: no such limit.
+   */
+  readonly leastP?: number
   readonly attacks: readonly AttackReference[]
   /** One sentence each, for the generated catalogue. */
   readonly sees: string

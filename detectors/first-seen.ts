@@ -36,7 +36,7 @@ export function firstSeen(subject: Subject, options: FirstSeenOptions): SignalDr
   )
   const p = learnt ? rareP(feature, value) : unseenWindowP(subject, feature, others)
   if (p === null || p >= 1) return null
-  const charged = learnt ? p : chargeOnce(p, { laterDays: value.days - 1, sameDay: false })
+  const charged = chargeOnce(p, { laterDays: value.days - 1, sameDay: false })
   const score = -Math.log(charged) + (learnt ? 0 : Math.log(options.weight ?? 1))
   if (score <= 0) return null
   const hours = state.closedUnits

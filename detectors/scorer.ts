@@ -8,6 +8,7 @@ import type { AlertBook } from './alert-book.ts'
 import type { CalibrationBook } from './calibration-book.ts'
 import { campaignScores } from './campaign.ts'
 import { closeUnit } from './closing.ts'
+import { cappedP } from './combination.ts'
 import type { Detector, SignalDraft, Subject } from './detector.ts'
 import { GROUPED, type Groups, peerGroupOf } from './groups.ts'
 import { SENSITIVE_EFFECTS } from './learning-gate.ts'
@@ -101,6 +102,7 @@ export class Scorer {
   #ask(resident: Resident, activity: Activity, unit: OpenUnit, late: boolean): void {
     const { state } = resident
     const live = activity.time >= this.#options.learnUntil
+    if (live) this.#options.calibration.goLive(dayOf(unit.hour))
     const verdict = this.#verdictOf(resident, unit, late)
     const credential = state.useCredential(activity)
     if (credential !== null && !late) countSession(activity, unit, credential)
@@ -164,7 +166,8 @@ export class Scorer {
     if (draft === null || draft.score <= 0) return false
     const { activity, value } = subject
     const stratum = this.#options.calibration.stratumOf(subject.state)
-    const p = this.#options.calibration.p(stratum, detector.id, draft.score)
+    const calibrated = this.#options.calibration.p(stratum, detector.id, draft.score)
+    const p = cappedP(calibrated, detector.leastP ?? 0)
     if (value !== null && draft.score > -Math.log(HELD_BELOW_P))
       verdict.suspicions.set(value, 'p below 1 in 1 000')
     const known = verdict.signals.get(detector.id)
@@ -195,7 +198,8 @@ export class Scorer {
     const { combined, p } = calibration.combine(stratum, verdict.signals.values())
     verdict.combined = Math.max(verdict.combined, combined)
     verdict.surprise = Math.max(verdict.surprise, -Math.log(p))
-    Object.assign(verdict.campaigns, campaignScores(state, subject.unit.hour, verdict.surprise))
+    const now = { hour: subject.unit.hour, surprise: verdict.surprise }
+    Object.assign(verdict.campaigns, campaignScores(state, now, resident.lastAlertHour))
     if (!live || !subject.mature) return
     const crossing = calibration.crossing(stratum, p, verdict.campaigns)
     if (crossing === null) {

@@ -39,6 +39,8 @@ const OPERATIONS: readonly (readonly [string, Effect | ''])[] = [
   ['add named location', 'trust-change'],
   ['update named location', 'trust-change'],
   ['delete named location', 'trust-change'],
+  ['add policy', 'trust-change'],
+  ['added policy', 'trust-change'],
   ['update policy', 'trust-change'],
   ['delete policy', 'trust-change'],
   ['disable strong authentication', 'trust-change'],

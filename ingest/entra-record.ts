@@ -84,3 +84,18 @@ export const entraRecord = z.object({
 export type EntraRecord = z.infer<typeof entraRecord>
 export type EntraProperties = EntraRecord['properties']
 export type EntraTarget = z.infer<typeof target>
+
+/** What every activity of a record has in common, whatever its category. */
+export interface Frame {
+  readonly tenant: string
+  readonly eventId: string
+  readonly time: number
+  readonly origin: string | undefined
+}
+
+/** Only the entries that say something, cut to the length of a detail. */
+export function named(entries: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
+  const details: Record<string, string> = {}
+  for (const [name, value] of Object.entries(entries)) if (value) details[name] = value.slice(0, 512)
+  return details
+}

@@ -1,6 +1,7 @@
 import { hashNumbers, type Random, weightedIndex } from '../random.ts'
 import type { AwsOperation } from './aws-operations.ts'
 import { ACCOUNT, cloudTrailLine } from './cloudtrail-record.ts'
+import { isoSecond } from './iso-time.ts'
 import { type Actor, type CompanyIdentity, HOUR, type Hour, MINUTE, WEEK } from './record.ts'
 import { callsIn, type Rhythm } from './rhythm.ts'
 
@@ -161,7 +162,7 @@ export function serviceAssumesRole(service: string, roleArn: string) {
         address: service,
         userAgent: service,
         parameters: `{"roleArn":"${roleArn}","roleSessionName":"${credential.session}"}`,
-        response: `{"credentials":{"accessKeyId":"${credential.accessKeyId}","sessionToken":"REDACTED","expiration":"${new Date(time + 6 * HOUR).toISOString()}"}}`,
+        response: `{"credentials":{"accessKeyId":"${credential.accessKeyId}","sessionToken":"REDACTED","expiration":"${isoSecond(time + 6 * HOUR)}Z"}}`,
         resources: `[{"accountId":"${ACCOUNT}","type":"AWS::IAM::Role","ARN":"${roleArn}"}]`,
         extra: `,"sharedEventID":"${random.uuid()}"`,
       },

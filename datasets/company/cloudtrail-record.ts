@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts'
+import { isoSecond } from './iso-time.ts'
 import type { CompanyRecord } from './record.ts'
 
 /** The synthetic company's AWS account, its vendor's, and the account an attacker shares things with. */
@@ -33,6 +34,9 @@ export interface CloudTrailCall {
   readonly extra?: string | undefined
 }
 
+/** Services without regions: CloudTrail files their calls under us-east-1. */
+const GLOBAL: ReadonlySet<string> = new Set(['iam', 'organizations', 'ce', 'signin'])
+
 const KEY_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** `AKIA…`, `ASIA…`, `AROA…`, `AIDA…`: a prefix and 16 characters. */
@@ -42,12 +46,12 @@ export function awsId(prefix: string, random: Random): string {
 
 /** ISO 8601 to the second, as CloudTrail writes it. */
 export function secondsIso(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`
+  return `${isoSecond(time)}Z`
 }
 
 /** One CloudTrail record (event version 1.11). Event and request id are drawn from `random`. */
 export function cloudTrailLine(call: CloudTrailCall, random: Random): string {
-  const region = call.region ?? REGION
+  const region = call.region ?? (GLOBAL.has(call.service) ? 'us-east-1' : REGION)
   const data = call.bytesOut !== undefined
   const host = call.service === 'iam' ? 'iam.amazonaws.com' : `${call.service}.${region}.amazonaws.com`
   const failed =

@@ -1,5 +1,6 @@
 import type { Random } from '../random.ts'
 import { API_ID } from './canonical-ids.ts'
+import { isoSecond } from './iso-time.ts'
 import type { CompanyRecord } from './record.ts'
 
 export interface GatewayCall {
@@ -20,7 +21,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 /** One access-log line of API Gateway in Plumbline's published template. The request id is drawn from `random`. */
 export function gatewayLine(call: GatewayCall, random: Random): string {
-  const iso = new Date(call.time).toISOString()
+  const iso = isoSecond(call.time)
   const month = MONTHS[Number(iso.slice(5, 7)) - 1] ?? ''
   const error = call.status === 403 ? 'Forbidden' : call.status === 429 ? 'Too Many Requests' : '-'
   return `{"requestId":"${random.uuid()}","ip":"${call.address}","caller":"-","user":"-","requestTime":"${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000","requestTimeEpoch":"${call.time}","httpMethod":"${call.method}","resourcePath":"${call.route}","path":"${call.path}","status":"${call.status}","protocol":"HTTP/1.1","responseLength":"${call.bytes}","apiId":"${API_ID}","stage":"prod","apiKeyId":"${call.apiKeyId}","principalId":"-","userAgent":"${call.userAgent}","errorMessage":"${error}"}`

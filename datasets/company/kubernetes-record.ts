@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts'
+import { isoSecond } from './iso-time.ts'
 import type { CompanyRecord } from './record.ts'
 
 export interface KubernetesRequest {
@@ -37,7 +38,7 @@ export function kubernetesLine(request: KubernetesRequest, random: Random): stri
     code < 400
       ? `{"metadata":{},"code":${code}}`
       : `{"metadata":{},"status":"Failure","message":"${resource} ${denied ? 'is forbidden' : code === 404 ? 'not found' : 'cannot be changed: the object has been modified'}","reason":"${denied ? 'Forbidden' : code === 404 ? 'NotFound' : 'Conflict'}","details":{"kind":"${resource}"},"code":${code}}`
-  const second = new Date(time).toISOString().slice(0, 19)
+  const second = isoSecond(time)
   const micros = (time % 1000) * 1000 + random.int(1000)
   const took = 1000 + random.int(9000)
   // The answer must not seem to come before the question: stay inside the second.

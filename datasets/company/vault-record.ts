@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts'
+import { isoMillisecond, isoSecond } from './iso-time.ts'
 import type { CompanyRecord } from './record.ts'
 
 /** What a Vault client shows: the token it holds and the entity behind it. */
@@ -36,12 +37,12 @@ export function vaultLine(call: VaultCall, line: 'request' | 'response', random:
   const id = random.uuid()
   const port = 32_000 + random.int(28_000)
   const nanos = String(random.int(1_000_000)).padStart(6, '0')
-  const time = `${new Date(call.time).toISOString().slice(0, 23)}${nanos}Z`
+  const time = `${isoMillisecond(call.time)}${nanos}Z`
   const policies = JSON.stringify(token.policies)
   const unknown = call.login === true && line === 'request'
   const auth = unknown
     ? '{"policy_results":{"allowed":true},"token_type":"default"}'
-    : `{"client_token":"hmac-sha256:${token.tokenHash}","accessor":"hmac-sha256:${token.accessorHash}","display_name":"approle","policies":${policies},"token_policies":${policies},"policy_results":{"allowed":${denied !== true}${denied === true ? '' : `,"granting_policies":[{"name":"${token.role}","namespace_id":"root","type":"acl"}]`}},"metadata":{"role_name":"${token.role}"},"entity_id":"${token.entityId}","token_type":"service","token_ttl":${TTL},"token_issue_time":"${new Date(token.issued).toISOString().slice(0, 19)}Z"}`
+    : `{"client_token":"hmac-sha256:${token.tokenHash}","accessor":"hmac-sha256:${token.accessorHash}","display_name":"approle","policies":${policies},"token_policies":${policies},"policy_results":{"allowed":${denied !== true}${denied === true ? '' : `,"granting_policies":[{"name":"${token.role}","namespace_id":"root","type":"acl"}]`}},"metadata":{"role_name":"${token.role}"},"entity_id":"${token.entityId}","token_type":"service","token_ttl":${TTL},"token_issue_time":"${isoSecond(token.issued)}Z"}`
   const shown =
     call.login === true
       ? ''

@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Use a credential from an unseen address',
   family: 'geography',
   analyticType: 'behavioral',
+  leastP: 0.01,
   attacks: [{ tactic: 'TA0001', technique: 'T1078.004' }],
   trigger: { on: 'value', feature: 'address' },
   params: z.object({}),

@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Use a long-lived credential never seen for this identity',
   family: 'permission use',
   analyticType: 'behavioral',
+  leastP: 0.001,
   attacks: [{ tactic: 'TA0003', technique: 'T1098.001' }],
   trigger: { on: 'value', feature: 'credential' },
   params: z.object({}),

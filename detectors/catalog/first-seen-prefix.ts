@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Use a credential from an unseen address range',
   family: 'geography',
   analyticType: 'behavioral',
+  leastP: 0.003,
   attacks: [{ tactic: 'TA0001', technique: 'T1078.004' }],
   trigger: { on: 'value', feature: 'prefix' },
   params: z.object({}),

@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Use a credential with unfamiliar software',
   family: 'access pattern',
   analyticType: 'behavioral',
+  leastP: 0.002,
   attacks: [{ tactic: 'TA0001', technique: 'T1078' }],
   trigger: { on: 'value', feature: 'user_agent' },
   params: z.object({}),

@@ -15,6 +15,8 @@ export const detector = defineDetector({
     priorRate: z.number().min(0).max(1).default(0.01),
     priorStrength: z.number().positive().default(20),
     strongest: z.number().positive().default(200),
+    /** Known actions that are refused are an outage or a changed policy: never rarer than this. */
+    outage: z.number().positive().max(1).default(0.002),
     /** Weight when refusals hit actions that never worked for the identity. */
     probing: z.number().min(1).default(5),
   }),
@@ -33,7 +35,7 @@ export const detector = defineDetector({
     },
     silent: { title: 'Nothing refused', now: [{}] },
   },
-  score(subject, { priorRate, priorStrength, strongest, probing }) {
+  score(subject, { priorRate, priorStrength, strongest, probing, outage }) {
     const { state, unit, mature } = subject
     if (!mature) return null
     const { events, denied } = state.moments
@@ -48,7 +50,7 @@ export const detector = defineDetector({
       if (known.feature === 'action' && known.firstHour === unit.hour) unknownActions += 1
     const probes = Math.min(unknownActions, unit.denied)
     return {
-      score: -Math.log(p) + (probes >= 3 ? Math.log(probing) : 0),
+      score: probes >= 2 ? -Math.log(p) + Math.log(probing) : -Math.log(Math.max(p, outage)),
       value: '',
       observed: { refused: unit.denied, of: unit.events, actions_never_used: unknownActions },
       expected: { refused_share: Number(rate.toFixed(4)), activities: Math.round(events) },

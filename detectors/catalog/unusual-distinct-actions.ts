@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Far more different actions than usual',
   family: 'access pattern',
   analyticType: 'statistical',
+  leastP: 0.001,
   attacks: [{ tactic: 'TA0007', technique: 'T1087.004' }],
   trigger: { on: 'count', of: 'actions' },
   params: z.object({ atLeast: z.number().int().min(2).default(6) }),

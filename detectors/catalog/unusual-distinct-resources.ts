@@ -8,6 +8,7 @@ export const detector = defineDetector({
   title: 'Far more different resources than usual',
   family: 'access pattern',
   analyticType: 'statistical',
+  leastP: 0.001,
   attacks: [{ tactic: 'TA0009', technique: 'T1530' }],
   trigger: { on: 'count', of: 'resources' },
   params: z.object({ atLeast: z.number().int().min(2).default(8) }),

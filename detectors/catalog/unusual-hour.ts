@@ -8,12 +8,10 @@ export const detector = defineDetector({
   title: 'Active at an unusual hour',
   family: 'access pattern',
   analyticType: 'statistical',
+  leastP: 0.01,
   attacks: [{ tactic: 'TA0001', technique: 'T1078' }],
   trigger: { on: 'count', of: 'events' },
-  params: z.object({
-    /** An unused hour proves nothing alone, so it is never rarer than this. */
-    floor: z.number().positive().max(1).default(1e-4),
-  }),
+  params: z.object({}),
   sees: 'Activity at an hour of the day (UTC) in which the identity is rarely active.',
   needs: '24 active hours; identities active round the clock never fire.',
   blindSpots: ['attackers who work at the usual hours'],
@@ -22,14 +20,14 @@ export const detector = defineDetector({
     fires: { title: 'Awake at midnight', habit: [{}], hours: 9 * 60, now: [{ after: 14 * 60 }] },
     silent: { title: 'A round-the-clock service', now: [{}] },
   },
-  score({ state, unit, mature }, { floor }) {
+  score({ state, unit, mature }) {
     if (!mature || unit.events !== 1) return null
     const hour = unit.hour % 24
     const p = hourOfDayP(state.moments.hours, hour)
     if (p >= 0.25) return null
     const there = Math.round(state.moments.hours[hour] ?? 0)
     return {
-      score: -Math.log(Math.max(p, floor)),
+      score: -Math.log(p),
       value: '',
       observed: { hour_utc: hour },
       expected: { active_hours_then: there, active_hours: state.closedUnits },

@@ -9,6 +9,7 @@ export const detector = defineDetector({
   title: 'Far more activity than usual',
   family: 'access pattern',
   analyticType: 'statistical',
+  leastP: 0.002,
   attacks: [{ tactic: 'TA0009', technique: 'T1530' }],
   trigger: { on: 'count', of: 'events' },
   params: z.object({ atLeast: z.number().int().min(1).default(20) }),

@@ -1,9 +1,10 @@
-import type { ActivityOutcome, Draft, Human, Identity, IdentityKind } from '../activity.ts'
-import { graphEffect, levelOf, operationEffect } from '../entra-meaning.ts'
-import { type EntraProperties, type EntraRecord, type EntraTarget, entraRecord } from '../entra-record.ts'
+import type { Draft } from '../activity.ts'
+import { directoryChange } from '../entra-directory.ts'
+import { graphCall } from '../entra-graph.ts'
+import { machine, user } from '../entra-identity.ts'
+import { type EntraProperties, type EntraRecord, entraRecord, type Frame, named } from '../entra-record.ts'
 import { isJsonObject } from '../json-values.ts'
 import { accepted, dead } from '../outcome.ts'
-import { templatePath } from '../route-template.ts'
 import { defineSource, type JsonObject, type Sample } from '../source.ts'
 import { parseTime } from '../time.ts'
 
@@ -273,13 +274,6 @@ export const source = defineSource<EntraRecord>({
   },
 })
 
-interface Frame {
-  readonly tenant: string
-  readonly eventId: string
-  readonly time: number
-  readonly origin: string | undefined
-}
-
 /** `/tenants/<id>/providers/Microsoft.aadiam` */
 function tenantIn(entry: EntraRecord): string {
   const path = entry.resourceId ?? entry.resourceid ?? ''
@@ -327,10 +321,7 @@ function signIn(
     resourceClass: 'resource',
     resources: properties.resourceId ? [properties.resourceId] : undefined,
     credential: credential || undefined,
-    authMethod:
-      (METHODS.get(type) ?? type) ||
-      (who === 'user' ? properties.authenticationProtocol : undefined) ||
-      undefined,
+    authMethod: (METHODS.get(type) ?? type) || (who === 'user' ? protocolOf(properties) : undefined),
     session: properties.sessionId || properties.uniqueTokenIdentifier || undefined,
     userAgent: properties.userAgent ?? undefined,
     requestId: properties.correlationId ?? undefined,
@@ -338,188 +329,15 @@ function signIn(
   }
 }
 
+/** `ropc`, `deviceCode`, `oAuth2`: how a person's sign-in was made. */
+function protocolOf(properties: EntraProperties): string | undefined {
+  const protocol = properties.authenticationProtocol
+  return protocol === 'none' ? undefined : (protocol ?? undefined)
+}
+
 /** '0' for success, '' when the record does not say. */
 function codeOf(entry: EntraRecord): string {
   const code = entry.properties.status?.errorCode ?? entry.resultType ?? entry.resulttype
   if (code == null) return ''
   return String(code).toLowerCase() === 'success' ? '0' : String(code).slice(0, 32)
-}
-
-function directoryChange(entry: EntraRecord, frame: Frame): Draft {
-  const { properties } = entry
-  const { app, user: person } = properties.initiatedBy ?? {}
-  const target = properties.targetResources?.[0] ?? undefined
-  const changed = (target?.modifiedProperties ?? []).map((each) => each?.displayName ?? '')
-  const action = (
-    properties.activityDisplayName ||
-    properties.operationName ||
-    entry.operationName ||
-    'unknown'
-  ).trim()
-  const effect = operationEffect(action, changed)
-  const result = properties.result?.toLowerCase()
-  return {
-    ...frame,
-    origin: person?.ipAddress || frame.origin,
-    class: 'api_activity',
-    identity:
-      app == null ? user(frame.tenant, person?.id, 'yes') : machine(frame.tenant, app, 'service-principal'),
-    action,
-    service: properties.loggedByService || 'directory',
-    accessLevel: levelOf(effect, true),
-    effect,
-    outcome: result === 'success' ? 'success' : result === undefined || result === '' ? 'unknown' : 'failure',
-    errorCode: result === 'success' ? '' : (properties.resultReason ?? result ?? ''),
-    resourceClass: target?.type ?? undefined,
-    resources: target?.id ? [`${target.type ?? 'target'}:${target.id}`] : undefined,
-    userAgent: properties.userAgent ?? undefined,
-    requestId: properties.correlationId ?? undefined,
-    details: changeDetails(target, frame.tenant, effect),
-  }
-}
-
-function changeDetails(
-  target: EntraTarget | undefined,
-  tenant: string,
-  effect: Draft['effect'],
-): Record<string, string> {
-  const identity = target?.id ? `entra:${tenant}:${prefixOf(target.type ?? '')}:${target.id}` : ''
-  const minted = effect === 'credential-minting'
-  const granted = effect === 'permission-grant'
-  return named({
-    targetIdentity: identity,
-    issuedTo: minted ? identity : '',
-    issuedCredential: minted ? between(modifiedValue(target, 'KeyDescription'), 'KeyIdentifier=', ',') : '',
-    grantee: granted ? identity : '',
-    grant: granted
-      ? unquoted(
-          modifiedValue(target, 'AppRole.Value') ||
-            modifiedValue(target, 'Role.DisplayName') ||
-            modifiedValue(target, 'DelegatedPermissionGrant.Scope') ||
-            modifiedValue(target, 'Group.DisplayName'),
-        )
-      : '',
-  })
-}
-
-function prefixOf(type: string): string {
-  switch (type) {
-    case 'ServicePrincipal':
-      return 'sp'
-    case 'Application':
-      return 'app'
-    case 'User':
-      return 'user'
-    default:
-      return type.slice(0, 64).toLowerCase() || 'target'
-  }
-}
-
-function modifiedValue(target: EntraTarget | undefined, property: string): string {
-  return target?.modifiedProperties?.find((each) => each?.displayName === property)?.newValue ?? ''
-}
-
-/** Values of modified properties are JSON texts inside strings: `"Reader"`. */
-const unquoted = (value: string): string => value.replaceAll('"', '').slice(0, 256)
-
-function between(text: string, start: string, end: string): string {
-  const at = text.indexOf(start)
-  if (at < 0) return ''
-  const from = at + start.length
-  const to = text.indexOf(end, from)
-  return text.slice(from, to < 0 ? text.length : to).slice(0, 128)
-}
-
-const GRAPH_METHODS: ReadonlyMap<string, string> = new Map([
-  ['1', 'client-secret'],
-  ['2', 'certificate'],
-])
-
-function graphCall(entry: EntraRecord, frame: Frame): Draft {
-  const { properties } = entry
-  const uri = properties.requestUri ?? ''
-  const { host, path } = splitUri(uri)
-  const method = (properties.requestMethod ?? '').slice(0, 16).toUpperCase()
-  const template = templatePath(path)
-  const effect = graphEffect(method, path)
-  const status = Number(properties.responseStatusCode ?? entry.resultType ?? 0)
-  const byUser = !properties.servicePrincipalId && Boolean(properties.userId)
-  return {
-    ...frame,
-    class: 'api_activity',
-    identity: byUser
-      ? user(frame.tenant, properties.userId, 'unknown')
-      : machine(frame.tenant, properties, 'service-principal'),
-    action: `${method} ${template}`,
-    service: host || 'graph.microsoft.com',
-    accessLevel: levelOf(effect, method !== 'GET' && method !== 'HEAD'),
-    effect,
-    outcome: outcomeOf(status),
-    errorCode: status >= 400 ? String(status) : '',
-    resourceClass: template.split('/', 3)[2] || undefined,
-    resources: path === '' ? undefined : [path],
-    authMethod: GRAPH_METHODS.get(String(properties.clientAuthMethod ?? '')),
-    session: properties.signInActivityId || undefined,
-    userAgent: properties.userAgent ?? undefined,
-    requestId: properties.requestId ?? undefined,
-    bytesOut: properties.responseSizeBytes ?? undefined,
-    details: named({ appId: properties.appId, scopes: properties.scopes, roles: properties.roles }),
-  }
-}
-
-function outcomeOf(status: number): ActivityOutcome {
-  if (status === 401 || status === 403) return 'denied'
-  if (status >= 400) return 'failure'
-  return status >= 100 ? 'success' : 'unknown'
-}
-
-function splitUri(uri: string): { readonly host: string; readonly path: string } {
-  const scheme = uri.indexOf('://')
-  const slash = uri.indexOf('/', scheme < 0 ? 0 : scheme + 3)
-  const query = uri.indexOf('?')
-  const end = query < 0 ? uri.length : query
-  const host = scheme < 0 ? '' : uri.slice(scheme + 3, slash < 0 ? end : slash).slice(0, 128)
-  return { host, path: slash < 0 || slash >= end ? '' : uri.slice(slash, Math.min(end, slash + 1024)) }
-}
-
-/** What an operator of a tenant cannot see or has not got: the all-zero id of names that exist nowhere. */
-const isNobody = (id: string | null | undefined): boolean => !id || /^[0-]+$/.test(id)
-
-function machine(
-  tenant: string,
-  by: Pick<EntraProperties, 'servicePrincipalId' | 'appId'>,
-  who: 'service-principal' | 'managed-identity',
-): Identity {
-  const managed = who === 'managed-identity'
-  const kind = managed ? 'workload' : 'client'
-  const reason = managed ? 'managed identity' : 'service principal'
-  if (!isNobody(by.servicePrincipalId))
-    return identity(tenant, `sp:${by.servicePrincipalId}`, kind, 'no', reason)
-  if (!isNobody(by.appId)) return identity(tenant, `app:${by.appId}`, kind, 'no', 'application')
-  return nobody(tenant)
-}
-
-function user(tenant: string, id: string | null | undefined, human: Human): Identity {
-  const reason = human === 'yes' ? 'user account' : 'an application acts for a user'
-  return isNobody(id) ? nobody(tenant) : identity(tenant, `user:${id}`, 'user', human, reason)
-}
-
-const nobody = (tenant: string): Identity =>
-  identity(tenant, 'anonymous', 'anonymous', 'unknown', 'no known account or application')
-
-function identity(
-  tenant: string,
-  name: string,
-  kind: IdentityKind,
-  human: Human,
-  humanReason: string,
-): Identity {
-  return { id: `entra:${tenant}:${name}`, kind, provider: 'entra', tenant, human, humanReason }
-}
-
-/** Only the entries that say something, cut to the length of a detail. */
-function named(entries: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
-  const details: Record<string, string> = {}
-  for (const [name, value] of Object.entries(entries)) if (value) details[name] = value.slice(0, 512)
-  return details
 }

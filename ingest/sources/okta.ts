@@ -255,7 +255,8 @@ export const source = defineSource<OktaRecord>({
       accessLevel: meaning.accessLevel,
       effect: meaning.effect,
       outcome,
-      errorCode: outcome === 'success' ? '' : (record.outcome?.reason ?? record.outcome?.result ?? ''),
+      errorCode:
+        outcome === 'success' ? '' : (record.outcome?.reason ?? record.outcome?.result ?? '').slice(0, 128),
       origin: record.client?.ipAddress ?? undefined,
       resourceClass: record.target?.[0]?.type ?? undefined,
       resources: resourcesOf(record),

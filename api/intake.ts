@@ -1,0 +1,257 @@
+import type { ReadRecord } from '../ingest/reader.ts'
+import type { Engine } from './engine.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import { addCounts, type BatchCounts } from './pipeline.ts'
+import { Problem } from './problem.ts'
+
+/**
+ * The one door into the pipeline: requests and watched folders hand over batches, and they are taken one after the other.
+ * A batch is answered for once it is durable and published, not before; storing one overlaps with scoring the next.
+ *
+ * When a batch fails, it and the one before it (whose write may be what failed) are refused; both may be handed over
+ * again, because what is stored is recognised. Until something goes through again the intake is not ready, and it tries
+ * by itself.
+ */
+export interface Intake {
+  /** Resolves with the counts of these records when they are durable; rejects with what failed, or `shutting-down`. */
+  ingest(records: readonly ReadRecord[]): Promise<BatchCounts>
+  /**
+   * Waits for a place among the inputs that are read at the same time, which is what bounds memory; gives the function
+   * that leaves it. Rejects with `overloaded` when too many wait, and with `shutting-down`.
+   */
+  admit(): Promise<() => void>
+  /** Records handed over and not yet durable. */
+  queuedRecords(): number
+  /** The last thing that was tried went through. */
+  ready(): boolean
+  /** Refuses what comes from now on and waits for what is here. */
+  close(): Promise<void>
+}
+
+export interface IntakeOptions {
+  readonly engine: Pick<Engine, 'take' | 'durable' | 'reopen'>
+  readonly metrics: Pick<Metrics, 'batch' | 'storeError'>
+  readonly logger: Pick<Logger, 'error' | 'info'>
+  /** First pause before trying again by itself, milliseconds; doubles up to 30 s. Default 1000. */
+  readonly retryMs?: number | undefined
+  /** Inputs read at the same time, default 8, and waiting for it, default 64. */
+  readonly running?: number | undefined
+  readonly waiting?: number | undefined
+}
+
+interface Job {
+  readonly records: readonly ReadRecord[]
+  readonly since: number
+  readonly resolve: (counts: BatchCounts) => void
+  readonly reject: (error: unknown) => void
+}
+interface Taken {
+  readonly job: Job
+  readonly counts: BatchCounts
+}
+
+const LONGEST_RETRY_MS = 30_000
+
+export function createIntake(options: IntakeOptions): Intake {
+  const { engine, metrics, logger } = options
+  const queue: Job[] = []
+  let queued = 0
+  let loop: Promise<void> | undefined
+  let failures = 0
+  let closed = false
+  let probeDue = false
+  let timer: NodeJS.Timeout | undefined
+  const gate = createGate(options.running ?? 8, options.waiting ?? 64)
+
+  const done = ({ job, counts }: Taken): void => {
+    queued -= job.records.length
+    metrics.batch(counts, {
+      given: job.records.length,
+      lastTime: lastTimeOf(job.records),
+      seconds: (performance.now() - job.since) / 1000,
+    })
+    job.resolve(counts)
+  }
+  const refuse = (job: Job, error: unknown): void => {
+    queued -= job.records.length
+    job.reject(error)
+  }
+  const succeeded = (): void => {
+    if (failures > 0) logger.info({ failures }, 'the store takes batches again')
+    failures = 0
+  }
+  const failed = (error: unknown): void => {
+    failures += 1
+    metrics.storeError()
+    logger.error({ err: error, failures }, 'a batch could not be stored; nothing of it was acknowledged')
+    if (closed) return
+    clearTimeout(timer)
+    const pause = Math.min((options.retryMs ?? 1000) * 2 ** Math.min(failures - 1, 15), LONGEST_RETRY_MS)
+    timer = setTimeout(() => {
+      probeDue = true
+      run()
+    }, pause)
+    timer.unref()
+  }
+
+  async function drain(): Promise<void> {
+    let pending: Taken | undefined
+    for (;;) {
+      const job = queue.shift()
+      try {
+        if (job !== undefined) {
+          const counts = await engine.take(job.records)
+          // Taking a batch waits until the one before it is durable.
+          if (pending !== undefined) done(pending)
+          pending = { job, counts }
+        } else if (pending !== undefined) {
+          await engine.durable()
+          done(pending)
+          pending = undefined
+        } else if (probeDue) {
+          probeDue = false
+          if (failures > 0) await engine.reopen()
+        } else return
+        // A batch that is taken is not stored yet: only the one before it proves anything.
+        if (pending === undefined) succeeded()
+      } catch (error) {
+        if (pending !== undefined) refuse(pending.job, error)
+        if (job !== undefined) refuse(job, error)
+        pending = undefined
+        failed(error)
+      }
+    }
+  }
+
+  function run(): void {
+    loop ??= drain().finally(() => {
+      loop = undefined
+      if (queue.length > 0) run()
+    })
+  }
+
+  return {
+    ingest: (records) =>
+      new Promise((resolve, reject) => {
+        if (closed) {
+          reject(shuttingDown())
+          return
+        }
+        queued += records.length
+        queue.push({ records, since: performance.now(), resolve, reject })
+        run()
+      }),
+    admit: () => (closed ? Promise.reject(shuttingDown()) : gate.enter()),
+    queuedRecords: () => queued,
+    ready: () => failures === 0 && !closed,
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      gate.close()
+      await loop
+    },
+  }
+}
+
+const shuttingDown = (): Problem => new Problem('shutting-down', 'The server is shutting down.')
+
+function lastTimeOf(records: readonly ReadRecord[]): number {
+  let last = Number.NEGATIVE_INFINITY
+  for (const { verdict, time } of records)
+    if (verdict.outcome === 'accepted' && time > last) last = time
+  return last
+}
+
+interface Gate {
+  enter(): Promise<() => void>
+  close(): void
+}
+
+/** At most `running` inside, at most `waiting` before the door, in order. */
+function createGate(running: number, waiting: number): Gate {
+  const line: { readonly open: () => void; readonly refuse: (error: Problem) => void }[] = []
+  let inside = 0
+  const leaver = (): (() => void) => {
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      inside -= 1
+      line.shift()?.open()
+    }
+  }
+  return {
+    enter: () =>
+      new Promise((resolve, reject) => {
+        const open = (): void => {
+          inside += 1
+          resolve(leaver())
+        }
+        if (inside < running) open()
+        else if (line.length < waiting) line.push({ open, refuse: reject })
+        else reject(new Problem('overloaded', `${running} requests are read and ${waiting} wait already.`))
+      }),
+    close() {
+      for (const { refuse } of line.splice(0)) refuse(shuttingDown())
+    },
+  }
+}
+
+/**
+ * Records of a batch. Scoring a batch does not let the event loop turn, and storing it costs several inserts whatever its
+ * size: fewer records answer other requests sooner, more are cheaper.
+ */
+const BATCH_RECORDS = 4096
+const BATCHES_AHEAD = 2
+
+/**
+ * Hands a whole input over in batches and waits until they are durable; `counts` grows as they are. When the input breaks
+ * off, what came before is still stored, then its error is thrown. `durable` is told of batches in order, and of none
+ * after one that failed.
+ */
+export async function ingestInput(
+  intake: Pick<Intake, 'ingest'>,
+  input: AsyncIterable<readonly ReadRecord[]>,
+  counts: BatchCounts,
+  durable: (records: readonly ReadRecord[]) => Promise<void> = async () => {},
+): Promise<void> {
+  const ahead: Promise<void>[] = []
+  let batch: ReadRecord[] = []
+  let broken: { readonly by: unknown } | undefined
+  const submit = async (): Promise<void> => {
+    if (batch.length === 0) return
+    const records = batch
+    batch = []
+    const settled = intake.ingest(records).then(
+      async (some) => {
+        // A hole before it: whoever remembers positions must not go past the hole.
+        if (broken !== undefined) throw broken.by
+        addCounts(counts, some)
+        await durable(records)
+      },
+      (error: unknown) => {
+        broken ??= { by: error }
+        throw error
+      },
+    )
+    settled.catch(() => {})
+    ahead.push(settled)
+    if (ahead.length >= BATCHES_AHEAD) await ahead.shift()
+  }
+  let fault: { readonly by: unknown } | undefined
+  try {
+    for await (const some of input) {
+      for (const record of some) batch.push(record)
+      if (batch.length >= BATCH_RECORDS) await submit()
+    }
+  } catch (error) {
+    fault = { by: error }
+  }
+  if (broken === undefined) await submit().catch(() => {})
+  for (const outcome of await Promise.allSettled(ahead)) {
+    if (outcome.status === 'rejected') broken ??= { by: outcome.reason }
+  }
+  if (broken !== undefined) throw broken.by
+  if (fault !== undefined) throw fault.by
+}
