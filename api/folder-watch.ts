@@ -2,10 +2,11 @@ import type { BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Store } from '../features/store/connection.ts'
 import { type FileList, listFiles } from '../ingest/files.ts'
-import { IngestError, ingestError } from '../ingest/ingest-error.ts'
+import { ingestError } from '../ingest/ingest-error.ts'
 import type { SourceRegistry } from '../ingest/sources.ts'
 import type { Intake } from './intake.ts'
 import type { Logger } from './logger.ts'
+import { Problem } from './problem.ts'
 import { type FileMark, keyOf, parseMark, readOn, WatchStopped } from './watched-file.ts'
 
 /**
@@ -145,11 +146,12 @@ export function createFolderWatch(options: FolderWatchOptions): FolderWatch {
     } catch (error) {
       if (error instanceof WatchStopped) return
       // The store's trouble is everybody's: give up this pass. A bad file is its own, and the others go on.
-      if (!(error instanceof IngestError)) throw error
+      const code = codeOf(error)
+      if (code.startsWith('store-') || error instanceof Problem) throw error
       known.failures += 1
       const pause = Math.min(intervalMs * 2 ** Math.min(known.failures, 15), LONGEST_FILE_PAUSE_MS)
       known.notBefore = now() + pause
-      report(known, path, error.code, error.message)
+      report(known, path, code, error instanceof Error ? error.message : '')
     }
   }
 
@@ -196,6 +198,9 @@ export function createFolderWatch(options: FolderWatchOptions): FolderWatch {
     },
   }
 }
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal'
 
 function pathsOf({ files, skipped }: FileList): string[] {
   const rotated = skipped.filter(({ path, reason }) => reason === 'extension' && ROTATED.test(path))

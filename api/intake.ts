@@ -71,6 +71,7 @@ export function createIntake(options: IntakeOptions): Intake {
       lastTime: lastTimeOf(job.records),
       seconds: (performance.now() - job.since) / 1000,
     })
+    succeeded()
     job.resolve(counts)
   }
   const refuse = (job: Job, error: unknown): void => {
@@ -111,10 +112,10 @@ export function createIntake(options: IntakeOptions): Intake {
           pending = undefined
         } else if (probeDue) {
           probeDue = false
-          if (failures > 0) await engine.reopen()
+          if (failures === 0) continue
+          await engine.reopen()
+          succeeded()
         } else return
-        // A batch that is taken is not stored yet: only the one before it proves anything.
-        if (pending === undefined) succeeded()
       } catch (error) {
         if (pending !== undefined) refuse(pending.job, error)
         if (job !== undefined) refuse(job, error)
@@ -158,8 +159,7 @@ const shuttingDown = (): Problem => new Problem('shutting-down', 'The server is 
 
 function lastTimeOf(records: readonly ReadRecord[]): number {
   let last = Number.NEGATIVE_INFINITY
-  for (const { verdict, time } of records)
-    if (verdict.outcome === 'accepted' && time > last) last = time
+  for (const { verdict, time } of records) if (verdict.outcome === 'accepted' && time > last) last = time
   return last
 }
 

@@ -89,11 +89,13 @@ export async function readOn(
   }
   try {
     const about = await handle.stat({ bigint: true })
-    if (keyOf(about) !== file.key) return { mark: known ?? START, state: 'moved', replaced: false, records: 0 }
+    if (keyOf(about) !== file.key)
+      return { mark: known ?? START, state: 'moved', replaced: false, records: 0 }
     const size = Number(about.size)
     const head = await headOf(handle, path)
     const same =
-      known === undefined || (size >= known.offset && known.head === hashOf(head.subarray(0, known.headBytes)))
+      known === undefined ||
+      (size >= known.offset && known.head === hashOf(head.subarray(0, known.headBytes)))
     const from = known !== undefined && same ? known : START
     const settled = options.now - Number(about.mtimeMs) >= options.settleMs
     const read = { handle, path, size, from, settled }
@@ -178,7 +180,12 @@ async function* placed(
         const offset = record.offset + from.offset
         const { letter } = record
         if (letter === undefined) return { ...record, line, offset }
-        return { ...record, line, offset, letter: { ...letter, position: { ...letter.position, line, offset } } }
+        return {
+          ...record,
+          line,
+          offset,
+          letter: { ...letter, position: { ...letter.position, line, offset } },
+        }
       })
   }
 }

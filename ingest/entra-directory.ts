@@ -18,7 +18,8 @@ export function directoryChange(entry: EntraRecord, frame: Frame): Draft {
   const effect = operationEffect(action, changed)
   const result = properties.result?.toLowerCase()
   return {
-    ...frame,
+    eventId: frame.eventId,
+    time: frame.time,
     origin: person?.ipAddress || frame.origin,
     class: 'api_activity',
     identity:

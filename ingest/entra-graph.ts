@@ -20,7 +20,9 @@ export function graphCall(entry: EntraRecord, frame: Frame): Draft {
   const status = Number(properties.responseStatusCode ?? entry.resultType ?? 0)
   const byUser = !properties.servicePrincipalId && Boolean(properties.userId)
   return {
-    ...frame,
+    eventId: frame.eventId,
+    time: frame.time,
+    origin: frame.origin,
     class: 'api_activity',
     identity: byUser
       ? user(frame.tenant, properties.userId, 'unknown')

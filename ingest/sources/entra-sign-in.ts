@@ -309,7 +309,9 @@ function signIn(
     properties.servicePrincipalCredentialThumbprint ||
     properties.federatedCredentialId
   return {
-    ...frame,
+    eventId: frame.eventId,
+    time: frame.time,
+    origin: frame.origin,
     class: 'authentication',
     identity:
       who === 'user' ? user(frame.tenant, properties.userId, 'yes') : machine(frame.tenant, properties, who),
