@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
 import { createAccessGuard } from './access.ts'
 import type { Engine } from './engine.ts'
 import type { Intake } from './intake.ts'
@@ -46,8 +46,9 @@ const HEADERS = {
 /** The HTTP API, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
   const { logger, metrics } = parts
-  const app: FastifyInstance = fastify({
-    loggerInstance: logger,
+  const loggerInstance: FastifyBaseLogger = logger
+  const app = fastify({
+    loggerInstance,
     disableRequestLogging: true,
     // An id of the client is kept: it names dead letters, so a request that is repeated repeats them instead of adding to them.
     genReqId: (request: IncomingMessage) => {

@@ -39,6 +39,9 @@ export class ServiceError extends Error {
   }
 }
 
+/** Requests under way when the service is told to stop have this long. */
+const REQUEST_GRACE_MS = 15_000
+
 /** Throws ServiceError, and what engine and sink throw; whatever was opened before is closed again. */
 export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
   const { logger, version } = options
@@ -72,7 +75,12 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     opened.push(() => intake.close())
     const { maxBodyBytes } = options
     const app = createServer({ engine, intake, metrics, logger, version, token: config.token, maxBodyBytes })
-    opened.push(() => app.close())
+    opened.push(async () => {
+      // A client that goes on uploading must not hold us up: it was not answered, so it will send again.
+      const grace = setTimeout(() => app.server.closeAllConnections(), REQUEST_GRACE_MS)
+      await app.close()
+      clearTimeout(grace)
+    })
     try {
       await app.listen({ host: config.host, port: config.port })
     } catch (error) {

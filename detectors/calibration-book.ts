@@ -209,12 +209,18 @@ export class CalibrationBook {
     for (let past = day - 14; past < day; past++) daily.push(this.#alertsByDay.get(past) ?? 0)
     for (const past of this.#alertsByDay.keys()) if (past < day - 14) this.#alertsByDay.delete(past)
     const lived = this.#liveSince >= 0 && day - this.#liveSince >= 14
-    if (lived && this.#unitsPerDay > 0) this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
+    if (lived && this.#unitsPerDay > 0)
+      this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
   }
 
   /** State that cannot be read off the stored units: kept in a cursor. */
   save(): string {
-    return JSON.stringify({ day: this.#day, factor: this.#budget.factor, liveSince: this.#liveSince, alerts: [...this.#alertsByDay] })
+    return JSON.stringify({
+      day: this.#day,
+      factor: this.#budget.factor,
+      liveSince: this.#liveSince,
+      alerts: [...this.#alertsByDay],
+    })
   }
 
   /** Goes on at the day at which another process stopped. `saved` was validated by the caller. */

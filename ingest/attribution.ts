@@ -46,8 +46,13 @@ export function createAttribution({ capacity }: { readonly capacity: number }): 
 
   return {
     observe(activity) {
+      if (isNobody(activity.identity)) return
+      const issued = activity.details.issuedTokenHash
+      // A token made for oneself belongs to its maker even if it is revoked before it is ever used.
+      if (issued !== undefined && issued !== '' && activity.details.issuedTo === activity.identity.id)
+        learn(`${activity.source}\n${issued}`, { identity: activity.identity, credential: '' })
       const key = keyOf(activity)
-      if (key === '' || isNobody(activity.identity)) return
+      if (key === '') return
       const known = owners.get(key)
       const same = known !== undefined && known.identity.id === activity.identity.id
       // A line that leaves the credential out must not make us forget it.

@@ -1,8 +1,21 @@
-import type { Alert } from '../../detectors/alert.ts'
-import { FAMILIES, quote } from '../../detectors/detector.ts'
+import type { Alert, Cause } from '../../detectors/alert.ts'
+import { FAMILIES, type Family, quote } from '../../detectors/detector.ts'
 import { explain } from '../../detectors/explanation.ts'
 
 const iso = (time: number): string => new Date(time).toISOString().replace('T', ' ').slice(0, 19)
+
+const CAUSES_SHOWN = 4
+
+/** The causes of a family, weightiest first; a new action is not told again as its new service and resource class. */
+function told(alert: Alert, family: Family): Cause[] {
+  const actions = new Set(
+    alert.causes.filter((c) => c.detector === 'first-seen-action').map((c) => c.evidence[0]),
+  )
+  const coarser = new Set(['first-seen-service', 'first-seen-resource-class'])
+  return alert.causes
+    .filter((c) => c.family === family && !(coarser.has(c.detector) && actions.has(c.evidence[0])))
+    .sort((a, b) => a.p - b.p)
+}
 
 /** The alert in a few lines, for the terminal while a log is replayed. */
 export function alertSummary(alert: Alert, change: 'create' | 'update'): string {
@@ -12,9 +25,9 @@ export function alertSummary(alert: Alert, change: 'create' | 'update'): string 
     `  ${iso(alert.firstTime)} – ${iso(alert.lastTime)} UTC   id ${alert.uid}`,
   ]
   for (const family of FAMILIES) {
-    const { unusual, sentences } = e.families[family]
-    if (!unusual) lines.push(`  ${family}: nothing unusual`)
-    else for (const sentence of sentences.slice(0, 3)) lines.push(`  ${family}: ${sentence}`)
+    const causes = told(alert, family)
+    if (causes.length === 0) lines.push(`  ${family}: nothing unusual`)
+    for (const { text } of causes.slice(0, 3)) lines.push(`  ${family}: ${text}`)
   }
   return lines.join('\n')
 }
@@ -35,7 +48,8 @@ export function alertExplanation(alert: Alert): string {
   for (const family of FAMILIES) {
     const { unusual } = e.families[family]
     lines.push(`${family}${unusual ? '' : ': nothing unusual'}`)
-    for (const cause of alert.causes.filter((c) => c.family === family)) {
+    const causes = told(alert, family)
+    for (const cause of causes.slice(0, CAUSES_SHOWN)) {
       const share = e.shares.find((s) => s.detector === cause.detector && s.value === cause.value)?.share ?? 0
       lines.push(`  ${cause.text}`)
       lines.push(`    observed  ${facts(cause.observed)}`)
@@ -43,6 +57,7 @@ export function alertExplanation(alert: Alert): string {
       const weight = cause.contradiction ? 'a contradiction, needs no history' : `p = ${cause.p}`
       lines.push(`    weight    ${weight}, ${Math.round(share * 100)} % of the surprise (${cause.detector})`)
     }
+    if (causes.length > CAUSES_SHOWN) lines.push(`  … and ${causes.length - CAUSES_SHOWN} more`)
   }
   lines.push('', 'events')
   for (const a of alert.artefacts)

@@ -120,7 +120,7 @@ async function refuse(reply: FastifyReply, raw: IncomingMessage, problem: unknow
 
 /** Reads and forgets some of the body: a client that is still writing when the connection closes never sees the answer. */
 async function drain(raw: IncomingMessage): Promise<void> {
-  if (raw.complete || raw.destroyed) return
+  if (raw.complete || raw.destroyed || raw.readableEnded) return
   await new Promise<void>((resolve) => {
     let bytes = 0
     const end = (): void => {

@@ -8,7 +8,6 @@ import type { Verdict } from '../../ingest/outcome.ts'
 import { createInterpreter, type ReadRecord } from '../../ingest/reader.ts'
 import type { JsonObject, Source, SourceContext } from '../../ingest/source.ts'
 import { loadSources } from '../../ingest/sources.ts'
-import { ARRIVAL } from './fake-sources.ts'
 
 /**
  * Real records, damaged at random (seeded), through every source: no source throws, changes its input, answers twice
@@ -163,6 +162,8 @@ function mutate(line: string, next: Random): string {
   return damaged.replaceAll('\n', ' ')
 }
 
+/** After every sample and every real record. */
+const ARRIVAL = Date.UTC(2026, 11, 31)
 const context: SourceContext = { tenant: 'here', arrival: ARRIVAL, recordHash: () => '0'.repeat(32) }
 
 function parsed(line: string): JsonObject | undefined {
