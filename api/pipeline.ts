@@ -163,7 +163,22 @@ export class Pipeline {
       for (const unit of await store.scoredUnits(state.day - 2, state.day + 1))
         this.#calibration.record(unit.stratum, unit.hour, unit.scores)
       this.#calibration.restore(state)
+      await this.#closeLeftOpen(state.day)
     }
+  }
+
+  /** Hours that the daily sweep would have closed, had the process not died first: calibration counts on them. */
+  async #closeLeftOpen(day: number): Promise<void> {
+    const { store } = this.#options
+    const left = await store.unclosed({ from: (day - 5) * 24, before: day * 24 - 26 })
+    for (let at = 0; at < left.length; at += 1000) {
+      for (const [, stored] of await store.load(left.slice(at, at + 1000))) {
+        const [first] = stored.open
+        if (first !== undefined && this.#residents.get(stored.identity) === undefined)
+          this.#admit(stored, first)
+      }
+    }
+    this.#sweep(day)
   }
 
   /** Alerts that were stored but perhaps not published when the process before died. */

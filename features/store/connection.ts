@@ -3,7 +3,7 @@ import type { CalibrationRow, StoreBatch, StoredIdentity } from '../rows.ts'
 import { type Analyst, openAnalyst } from './analyst.ts'
 import { openEngine, type Target } from './client.ts'
 import type { TableName } from './columns.ts'
-import { attributions, loadEstate, type StoredEstate } from './estate-reader.ts'
+import { attributions, loadEstate, type StoredEstate, unclosed } from './estate-reader.ts'
 import { loadIdentities } from './load.ts'
 import { migrate, setRetention } from './migrations.ts'
 import {
@@ -55,6 +55,8 @@ export interface Store {
   loadEstate(): Promise<StoredEstate>
   calibration(fromDay: number, toDay: number): Promise<readonly CalibrationRow[]>
   scoredUnits(fromDay: number, toDay: number): Promise<readonly ScoredUnit[]>
+  /** Identities whose hours a process left open when it died. */
+  unclosed(hours: { readonly from: number; readonly before: number }): Promise<readonly string[]>
   /** Tokens and who used them last, oldest first. */
   attributions(limit: number): Promise<readonly AttributionEntry[]>
   cursor(name: string): Promise<string | undefined>
@@ -128,6 +130,7 @@ function storeOf({ writing, reading, beside, asking, close }: Sessions, seq: num
     loadEstate: () => loadEstate(reading),
     calibration: (fromDay, toDay) => calibration(reading, fromDay, toDay),
     scoredUnits: (fromDay, toDay) => scoredUnits(reading, fromDay, toDay),
+    unclosed: (hours) => unclosed(reading, hours),
     attributions: (limit) => attributions(reading, limit),
     cursor: (name) => cursor(reading, name),
     setCursor: (name, value) => setCursor(writing, name, value),

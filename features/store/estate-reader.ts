@@ -6,7 +6,7 @@ import { FEATURE_IDS, type FeatureId } from '../feature.ts'
 import type { AlertRow } from '../rows.ts'
 import { DERIVED_PRESENCE, DERIVED_USES } from './facts.ts'
 import type { Session } from './session.ts'
-import { literal, tuple } from './sql.ts'
+import { integer, literal, tuple } from './sql.ts'
 
 /**
  * What crosses identities, read once when a process starts. Presence rows of a day are written when an identity leaves the
@@ -129,6 +129,22 @@ async function groupAlerts(session: Session): Promise<StoredEstate['groupAlerts'
     const [uid, identity, day, firstTime, lastTime, severityId, version, body] = alertRow.parse(row)
     return { uid, identity, day, firstTime, lastTime, severityId, version, body }
   })
+}
+
+/**
+ * Identities with activities before `beforeHour` (and after `fromHour`) whose hour has no unit: a process died before it
+ * closed them. After a clean stop there are none.
+ */
+export async function unclosed(
+  session: Session,
+  hours: { readonly from: number; readonly before: number },
+): Promise<readonly string[]> {
+  const rows = await session.rows(`
+    SELECT DISTINCT identity FROM (
+      SELECT DISTINCT identity, intDiv(time, 3600000)::UInt32 AS hour FROM activity
+      WHERE time >= ${integer(hours.from)} * 3600000 AND time < ${integer(hours.before)} * 3600000
+    ) AS a LEFT ANTI JOIN unit AS u ON a.identity = u.identity AND a.hour = u.hour ORDER BY identity`)
+  return rows.map((row) => z.tuple([z.string()]).parse(row)[0])
 }
 
 /** Tokens and who used them last, oldest first, for `Attribution.load`. */

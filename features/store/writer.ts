@@ -55,21 +55,14 @@ export class Writer {
     await this.#insert('alert', batch.alerts, alertLine)
     // 2. Held values before presence. Crash after: values held that nothing shows yet; held is only ever subtracted.
     await this.#insert('held', batch.held, heldLine)
-    // 3. Presence of days that were left, before the units that say they were left. Crash after: bits beyond the last
-    //    closed hour, which loading masks out. The other way round they would be lost: a reader rebuilds only the day of
-    //    the last closed hour from activities.
-    await this.#insert('presence', batch.presence, presenceLine)
-    // 4. Repairs before their activities. Crash after: an hour is recomputed for nothing.
+    // 3. Repairs before their activities. Crash after: an hour is recomputed for nothing.
     await this.#insert('repair', late, (pair) => JSON.stringify([pair.identity, pair.hour, 0]))
-    // 5. Closed hours. Crash after: an hour counted activities of this batch that are not stored; in the replay they come
-    //    as late events of that hour, whose repair recomputes the same facts.
-    await this.#insert('unit', batch.units, unitLine)
-    // 6. Whole days of calibration. Crash after: the same counts replace themselves.
-    await this.#insert('calibration', batch.calibration, calibrationLine)
-    // 7. Dead letters. Crash after: the same uid replaces itself.
+    // 4. Dead letters. Crash after: the same uid replaces itself.
     await this.#insert('dead_letter', batch.deadLetters, (letter) => deadLetterLine(letter, ++this.#seq))
-    // 8. Activities last: a stored uid is what tells a replay that an event is done. Months are separate inserts, oldest
-    //    first, because an insert is atomic within a partition only. Crash between: the replay writes the other months.
+    // 5. Activities before all that is derived from them: whatever follows is made again from the stored activities when
+    //    the identity is loaded (hours after its last closed one are replayed). The other way round an hour would be
+    //    closed without its events. Months are separate inserts, oldest first, because an insert is atomic within a
+    //    partition only. Crash between: the replay brings the other months, the stored ones are duplicates.
     for (const month of byMonth(batch.activities)) {
       for (let at = 0; at < month.length; at += ACTIVITIES_PER_INSERT) {
         const part =
@@ -77,6 +70,13 @@ export class Writer {
         await this.#insert('activity', part, (activity) => activityLine(activity, ++this.#seq))
       }
     }
+    // 6. Presence of days that were left, before the units that say they were left. Crash after: bits beyond the last
+    //    closed hour, which loading masks out.
+    await this.#insert('presence', batch.presence, presenceLine)
+    // 7. Closed hours. Crash before: they are open again, and close again with the same counts.
+    await this.#insert('unit', batch.units, unitLine)
+    // 8. Whole days of calibration. Crash before: counted again from the units.
+    await this.#insert('calibration', batch.calibration, calibrationLine)
   }
 
   async #insert<T>(table: TableName, rows: readonly T[], line: (row: T) => string): Promise<void> {
