@@ -41,7 +41,8 @@ interface Candidate {
   readonly key: string
   /** Changes whenever the file does. */
   readonly signature: string
-  readonly modified: number
+  /** Nanoseconds. */
+  readonly modified: bigint
 }
 
 interface Known {
@@ -105,7 +106,7 @@ export function createFolderWatch(options: FolderWatchOptions): FolderWatch {
       if (!about.isFile() || about.size === 0n || seen.has(key)) continue
       seen.add(key)
       const signature = `${about.size}:${about.mtimeNs}`
-      candidates.push({ path, key, signature, modified: Number(about.mtimeMs) })
+      candidates.push({ path, key, signature, modified: about.mtimeNs })
     }
     const still = new Set<string>()
     for (const { code, path, message } of problems) {
@@ -114,7 +115,7 @@ export function createFolderWatch(options: FolderWatchOptions): FolderWatch {
       still.add(name)
     }
     troubled = still
-    return candidates.sort((a, b) => a.modified - b.modified || (a.path < b.path ? -1 : 1))
+    return candidates.sort(byAge)
   }
 
   async function recall(key: string): Promise<Known> {
@@ -201,6 +202,14 @@ export function createFolderWatch(options: FolderWatchOptions): FolderWatch {
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal'
+
+/** Clocks of file systems are coarse: of two files of one moment the rotated one is older. */
+function byAge(a: Candidate, b: Candidate): number {
+  if (a.modified !== b.modified) return a.modified < b.modified ? -1 : 1
+  const [rotatedA, rotatedB] = [ROTATED.test(a.path), ROTATED.test(b.path)]
+  if (rotatedA !== rotatedB) return rotatedA ? -1 : 1
+  return a.path < b.path ? -1 : 1
+}
 
 function pathsOf({ files, skipped }: FileList): string[] {
   const rotated = skipped.filter(({ path, reason }) => reason === 'extension' && ROTATED.test(path))

@@ -23,7 +23,7 @@ export interface Intake {
   admit(): Promise<() => void>
   /** Records handed over and not yet durable. */
   queuedRecords(): number
-  /** The last thing that was tried went through. */
+  /** The last thing that was tried went through, and nothing has been waiting for an answer of the store for too long. */
   ready(): boolean
   /** Refuses what comes from now on and waits for what is here. */
   close(): Promise<void>
@@ -35,6 +35,8 @@ export interface IntakeOptions {
   readonly logger: Pick<Logger, 'error' | 'info'>
   /** First pause before trying again by itself, milliseconds; doubles up to 30 s. Default 1000. */
   readonly retryMs?: number | undefined
+  /** Without progress for this long while something waits, it is not ready, milliseconds. Default 60 000. */
+  readonly stallMs?: number | undefined
   /** Inputs read at the same time, default 8, and waiting for it, default 64. */
   readonly running?: number | undefined
   readonly waiting?: number | undefined
@@ -52,11 +54,14 @@ interface Taken {
 }
 
 const LONGEST_RETRY_MS = 30_000
+const STALL_MS = 60_000
 
 export function createIntake(options: IntakeOptions): Intake {
   const { engine, metrics, logger } = options
   const queue: Job[] = []
   let queued = 0
+  /** When something last went through, or failed, or began to wait. */
+  let movedAt = 0
   let loop: Promise<void> | undefined
   let failures = 0
   let closed = false
@@ -66,6 +71,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   const done = ({ job, counts }: Taken): void => {
     queued -= job.records.length
+    movedAt = performance.now()
     metrics.batch(counts, {
       given: job.records.length,
       lastTime: lastTimeOf(job.records),
@@ -76,8 +82,10 @@ export function createIntake(options: IntakeOptions): Intake {
   }
   const refuse = (job: Job, error: unknown): void => {
     queued -= job.records.length
+    movedAt = performance.now()
     job.reject(error)
   }
+  const stalled = (): boolean => queued > 0 && performance.now() - movedAt > (options.stallMs ?? STALL_MS)
   const succeeded = (): void => {
     if (failures > 0) logger.info({ failures }, 'the store takes batches again')
     failures = 0
@@ -139,13 +147,14 @@ export function createIntake(options: IntakeOptions): Intake {
           reject(shuttingDown())
           return
         }
+        if (queued === 0) movedAt = performance.now()
         queued += records.length
         queue.push({ records, since: performance.now(), resolve, reject })
         run()
       }),
     admit: () => (closed ? Promise.reject(shuttingDown()) : gate.enter()),
     queuedRecords: () => queued,
-    ready: () => failures === 0 && !closed,
+    ready: () => failures === 0 && !closed && !stalled(),
     async close() {
       closed = true
       clearTimeout(timer)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { createAccessGuard } from './access.ts'
 import type { Engine } from './engine.ts'
 import type { Intake } from './intake.ts'
@@ -49,7 +49,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = logger
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // An id of the client is kept: it names dead letters, so a request that is repeated repeats them instead of adding to them.
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id']
@@ -59,6 +59,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    // Answered by our own hook, as a problem like any other.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     frameworkErrors: (error, _request, reply) => {
       sendProblem(reply, problemOf(error))
@@ -71,6 +73,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.server.maxConnections = MAX_CONNECTIONS
 
   const guard = createAccessGuard(parts.token)
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...HEADERS, 'x-request-id': request.id })
     const { authorization, host, origin } = request.headers
@@ -82,6 +88,12 @@ export function createServer(parts: ServerParts): FastifyInstance {
       origin,
       fetchSite: Array.isArray(fetchSite) ? fetchSite[0] : fetchSite,
     })
+    if (closing) throw new Problem('shutting-down', 'The server is shutting down.')
+  })
+  app.addHook('onSend', async (_request, reply, payload) => {
+    // Else the connection stays open behind the last answer, and closing waits until it has been idle long enough.
+    if (closing) reply.header('connection', 'close')
+    return payload
   })
   app.addHook('onResponse', async (request, reply) => {
     // The pattern, not the path: paths carry ids of identities, and anybody can invent them.
@@ -101,7 +113,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error)
     if (problem.code === 'internal' || problem.code === 'store-unavailable') {
-      if (problem.code === 'store-unavailable') metrics.storeError()
+      // A batch that failed was counted where it failed.
+      if (problem.code === 'store-unavailable' && request.method === 'GET') metrics.storeError()
       logger.error({ reqId: request.id, err: error }, 'request failed')
     }
     return sendProblem(reply, problem)

@@ -1,5 +1,5 @@
 import type { Alert, Cause } from '../../detectors/alert.ts'
-import { FAMILIES, type Family, quote } from '../../detectors/detector.ts'
+import { FAMILIES, type Family, printable, quote } from '../../detectors/detector.ts'
 import { explain } from '../../detectors/explanation.ts'
 
 const iso = (time: number): string => new Date(time).toISOString().replace('T', ' ').slice(0, 19)
@@ -39,7 +39,7 @@ export function alertExplanation(alert: Alert): string {
     `${alert.severity.toUpperCase()}  ${e.headline}`,
     '',
     `  identity    ${quote(alert.identity.id)} (${alert.identity.kind}, ${alert.identity.provider})`,
-    `  machine?    ${alert.identity.human === 'yes' ? 'a person' : alert.identity.human === 'no' ? 'a machine' : 'unknown, taken as a machine'}: ${alert.identity.humanReason}`,
+    `  machine?    ${alert.identity.human === 'yes' ? 'a person' : alert.identity.human === 'no' ? 'a machine' : 'unknown, taken as a machine'}: ${printable(alert.identity.humanReason)}`,
     `  time        ${iso(alert.firstTime)} – ${iso(alert.lastTime)} UTC`,
     `  history     ${alert.support.hours} active hours over ${alert.support.days} days`,
     `  rarity      ${rarity(alert, e.expectedOnceInDays)}`,
@@ -62,7 +62,7 @@ export function alertExplanation(alert: Alert): string {
   lines.push('', 'events')
   for (const a of alert.artefacts)
     lines.push(
-      `  ${iso(a.time)}  ${quote(a.action)} ${a.outcome}${a.errorCode === '' ? '' : ` ${quote(a.errorCode)}`} from ${quote(a.address || a.network || 'unknown')}${a.country === '' ? '' : ` ${a.country}`}  ${quote(a.eventId)}`,
+      `  ${iso(a.time)}  ${quote(a.action)} ${a.outcome}${a.errorCode === '' ? '' : ` ${quote(a.errorCode)}`} from ${quote(a.address || a.network || 'unknown')}${a.country === '' ? '' : ` ${printable(a.country)}`}  ${quote(a.eventId)}`,
     )
   lines.push('')
   lines.push(
@@ -87,6 +87,6 @@ const facts = (values: Readonly<Record<string, string | number | boolean>>): str
   Object.entries(values)
     .map(
       ([name, value]) =>
-        `${name.replaceAll('_', ' ')} ${typeof value === 'string' ? value || '–' : String(value)}`,
+        `${name.replaceAll('_', ' ')} ${typeof value === 'string' ? printable(value) || '–' : String(value)}`,
     )
     .join('; ')

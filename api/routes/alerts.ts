@@ -9,7 +9,7 @@ import { toDetectionFinding } from '../outputs/ocsf.ts'
 import { parseAlert } from '../pipeline.ts'
 import { Problem } from '../problem.ts'
 import type { ServerParts } from '../server.ts'
-import { cursorText, decodeCursor, encodeCursor, identityId, limitOf, parseQuery } from './query.ts'
+import { cursorText, decodeCursor, identityId, limitOf, parseQuery } from './query.ts'
 
 const SEVERITY_ID = { low: 2, medium: 3, high: 4, critical: 5 } as const
 
@@ -52,7 +52,7 @@ export function answerAlert(alert: Alert, version: string): z.infer<typeof alert
 
 export function answerAlerts(page: Page<AlertRow>, version: string): z.infer<typeof alertPage> {
   const items = page.items.map((row) => answerAlert(parseAlert(row), version))
-  return page.next === undefined ? { items } : { items, next: encodeCursor(page.next) }
+  return page.next === undefined ? { items } : { items, next: page.next }
 }
 
 /** GET /v1/alerts: newest first. GET /v1/alerts/:id: one. */
@@ -60,9 +60,11 @@ export function alertRoutes(app: FastifyInstance, { engine, version }: ServerPar
   const { analyst } = engine.store
   app.get('/v1/alerts', async (request) => {
     const { cursor, limit, identity, min_severity } = parseQuery(listQuery, request.query)
+    // The store finds nothing behind a cursor that is not its own: an empty page would look like the end of the list.
+    if (cursor !== undefined) decodeCursor(cursor, position)
     const page = await analyst.alerts({
       limit,
-      ...(cursor === undefined ? {} : { after: decodeCursor(cursor, position) }),
+      ...(cursor === undefined ? {} : { after: cursor }),
       ...(identity === undefined ? {} : { identity }),
       ...(min_severity === undefined ? {} : { minSeverity: SEVERITY_ID[min_severity] }),
     })

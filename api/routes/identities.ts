@@ -77,7 +77,7 @@ export function identityRoutes(app: FastifyInstance, { engine, version }: Server
     const page = await analyst.identities({
       limit,
       ...(text === undefined ? {} : { text }),
-      ...(cursor === undefined ? {} : { after: idIn(cursor) }),
+      ...(cursor === undefined ? {} : { after: decodeCursor(cursor, z.string()) }),
     })
     const items = page.items.map((line) => ({
       id: line.id,
@@ -86,7 +86,7 @@ export function identityRoutes(app: FastifyInstance, { engine, version }: Server
       active_hours: line.units,
       events: line.events,
     }))
-    const next = page.next === undefined ? {} : { next: encodeCursor(JSON.stringify(page.next)) }
+    const next = page.next === undefined ? {} : { next: encodeCursor(page.next) }
     return listPage.parse({ items, ...next })
   })
   app.get<{ Params: { '*': string } }>('/v1/identities/*', async (request) => {
@@ -121,5 +121,3 @@ export function identityRoutes(app: FastifyInstance, { engine, version }: Server
     })
   })
 }
-
-const idIn = (cursor: string): string => z.string().parse(JSON.parse(decodeCursor(cursor, z.string())))

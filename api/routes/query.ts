@@ -18,14 +18,15 @@ const MAX_CURSOR = 2048
 export const cursorText = z.string().min(1).max(MAX_CURSOR)
 
 /** Cursors are opaque to clients: what they contain may change. */
-export const encodeCursor = (inner: string): string => Buffer.from(inner).toString('base64url')
+export const encodeCursor = (content: unknown): string =>
+  Buffer.from(JSON.stringify(content)).toString('base64url')
 
-/** The store's cursor in one of ours; throws `invalid-cursor` unless its content satisfies the schema. */
-export function decodeCursor(cursor: string, schema: z.ZodType): string {
+/** The content of a cursor; throws `invalid-cursor` unless it satisfies the schema. */
+export function decodeCursor<T>(cursor: string, schema: z.ZodType<T>): T {
   if (/^[\w-]+$/.test(cursor)) {
-    const inner = Buffer.from(cursor, 'base64url').toString()
     try {
-      if (schema.safeParse(JSON.parse(inner)).success) return inner
+      const parsed = schema.safeParse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+      if (parsed.success) return parsed.data
     } catch {
       // not JSON: not ours
     }

@@ -127,6 +127,29 @@ describe('ingest', () => {
     await intake.close()
   })
 
+  it('is not ready while the store keeps a batch waiting, though nothing failed', async () => {
+    let answer: (counts: BatchCounts) => void = () => {}
+    const intake = createIntake({
+      engine: {
+        take: () =>
+          new Promise((resolve) => {
+            answer = resolve
+          }),
+        durable: async () => {},
+        reopen: async () => {},
+      },
+      metrics: { batch: () => {}, storeError: () => {} },
+      logger: silent,
+      stallMs: 5,
+    })
+    const waiting = intake.ingest(records(1))
+    expect(intake.ready()).toBe(true)
+    await expect.poll(() => intake.ready()).toBe(false)
+    answer(newCounts())
+    await waiting
+    expect(intake.ready()).toBe(true)
+  })
+
   it('finishes what was accepted when it closes, and refuses the rest', async () => {
     const { intake, stored } = setUp()
     const accepted = intake.ingest(records(3))

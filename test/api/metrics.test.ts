@@ -6,7 +6,7 @@ const gauges = { now: 100_000, identities: 3, queuedRecords: 7, ready: true }
 let metrics: Metrics | undefined
 afterEach(() => metrics?.stop())
 
-const valueOf = (page: string, name: string): number | undefined => {
+const sampleOf = (page: string, name: string): number | undefined => {
   const line = page.split('\n').find((l) => l.startsWith(`${name} `))
   return line === undefined ? undefined : Number(line.slice(name.length + 1))
 }
@@ -22,19 +22,19 @@ describe('metrics', () => {
     counts.dead.set('not "json"\n', 1)
     metrics.batch(counts, { given: 6, lastTime: 40_000, seconds: 0.2 })
     let page = metrics.text(gauges)
-    expect(valueOf(page, 'plumbline_records_total{outcome="scored",reason=""}')).toBe(3)
-    expect(valueOf(page, 'plumbline_records_total{outcome="dead",reason="not \\"json\\"\\n"}')).toBe(1)
-    expect(valueOf(page, 'plumbline_conservation_violations_total')).toBe(0)
-    expect(valueOf(page, 'plumbline_batch_seconds_bucket{le="0.1"}')).toBe(0)
-    expect(valueOf(page, 'plumbline_batch_seconds_bucket{le="0.25"}')).toBe(1)
-    expect(valueOf(page, 'plumbline_batch_seconds_bucket{le="+Inf"}')).toBe(1)
-    expect(valueOf(page, 'plumbline_event_lag_seconds')).toBe(60)
-    expect(valueOf(page, 'plumbline_identities')).toBe(3)
+    expect(sampleOf(page, 'plumbline_records_total{outcome="scored",reason=""}')).toBe(3)
+    expect(sampleOf(page, 'plumbline_records_total{outcome="dead",reason="not \\"json\\"\\n"}')).toBe(1)
+    expect(sampleOf(page, 'plumbline_conservation_violations_total')).toBe(0)
+    expect(sampleOf(page, 'plumbline_batch_seconds_bucket{le="0.1"}')).toBe(0)
+    expect(sampleOf(page, 'plumbline_batch_seconds_bucket{le="0.25"}')).toBe(1)
+    expect(sampleOf(page, 'plumbline_batch_seconds_bucket{le="+Inf"}')).toBe(1)
+    expect(sampleOf(page, 'plumbline_event_lag_seconds')).toBe(60)
+    expect(sampleOf(page, 'plumbline_identities')).toBe(3)
     metrics.batch(counts, { given: 7, lastTime: Number.NEGATIVE_INFINITY, seconds: 99 })
     page = metrics.text(gauges)
-    expect(valueOf(page, 'plumbline_conservation_violations_total')).toBe(1)
-    expect(valueOf(page, 'plumbline_batch_seconds_bucket{le="30"}')).toBe(1)
-    expect(valueOf(page, 'plumbline_event_lag_seconds')).toBe(60)
+    expect(sampleOf(page, 'plumbline_conservation_violations_total')).toBe(1)
+    expect(sampleOf(page, 'plumbline_batch_seconds_bucket{le="30"}')).toBe(1)
+    expect(sampleOf(page, 'plumbline_event_lag_seconds')).toBe(60)
   })
 
   it('writes what Prometheus reads: help and type once, before samples of their own name only', () => {
@@ -57,6 +57,6 @@ describe('metrics', () => {
     for (let at = 0; at < 5000; at++) metrics.request(`/invented/${at}`, 404)
     const page = metrics.text(gauges)
     expect(page.split('\n').length).toBeLessThan(300)
-    expect(valueOf(page, 'plumbline_http_requests_total{route="other",status="other"}')).toBe(4800)
+    expect(sampleOf(page, 'plumbline_http_requests_total{route="other",status="other"}')).toBe(4800)
   })
 })
