@@ -159,26 +159,32 @@ export class Pipeline {
     const saved = await store.cursor(CALIBRATION_CURSOR)
     if (saved !== undefined) {
       const state = calibrationState.parse(JSON.parse(saved))
-      this.#calibration.load(await store.calibration(state.day - 31, state.day - 3))
+      this.#calibration.load(await store.calibration(state.day - 32, state.day - 3))
       for (const unit of await store.scoredUnits(state.day - 2, state.day + 1))
         this.#calibration.record(unit.stratum, unit.hour, unit.scores)
       this.#calibration.restore(state)
+      this.#leftOpen = true
       await this.#closeLeftOpen(state.day)
+      this.#sweep(state.day)
     }
   }
 
-  /** Hours that the daily sweep would have closed, had the process not died first: calibration counts on them. */
+  /** Some identities with open hours are not in memory: since a restart, or since they were evicted. */
+  #leftOpen = false
+
+  /** Brings in the identities whose hours the daily sweep is to close: calibration counts on them. */
   async #closeLeftOpen(day: number): Promise<void> {
+    if (!this.#leftOpen) return
     const { store } = this.#options
-    const left = await store.unclosed({ from: (day - 5) * 24, before: day * 24 - 26 })
+    await this.#writing
+    const open = await store.unclosed({ from: (day - 4) * 24, before: day * 24 - 26 })
+    const left = open.filter((id) => this.#residents.get(id) === undefined)
     for (let at = 0; at < left.length; at += 1000) {
       for (const [, stored] of await store.load(left.slice(at, at + 1000))) {
         const [first] = stored.open
-        if (first !== undefined && this.#residents.get(stored.identity) === undefined)
-          this.#admit(stored, first)
+        if (first !== undefined) this.#admit(stored, first)
       }
     }
-    this.#sweep(day)
   }
 
   /** Alerts that were stored but perhaps not published when the process before died. */
@@ -205,6 +211,7 @@ export class Pipeline {
     for (const activity of activities) {
       const day = dayOf(hourOf(activity.time))
       if (day > this.#calibration.day) {
+        await this.#closeLeftOpen(day)
         this.#sweep(day)
         calibrationRows.push(...this.#calibration.rollover(day))
       }
@@ -298,11 +305,15 @@ export class Pipeline {
     for (const row of stored.alerts) {
       const alert = parseAlert(row)
       alerts.set(row.day, alert)
-      lastAlertHour = Math.max(lastAlertHour, hourOf(alert.lastTime))
+      // What the replayed hours alerted, they will alert again.
+      const hour = hourOf(alert.lastTime)
+      if (hour <= stored.lastClosedHour) lastAlertHour = Math.max(lastAlertHour, hour)
     }
-    const resident: Resident = { state, verdicts: new Map(), alerts, lastAlertHour }
+    const settled = new Map(stored.settled.map((unit) => [unit.hour, unit]))
+    const resident: Resident = { state, verdicts: new Map(), alerts, settled, lastAlertHour }
     this.#residents.add(resident)
     for (const open of stored.open) this.#scorer.score(resident, open, 'store')
+    this.#scorer.settle(resident)
   }
 
   #residentOf(activity: Activity): Resident {
@@ -316,6 +327,7 @@ export class Pipeline {
       state: new IdentityState(identity, kind),
       verdicts: new Map(),
       alerts: new Map(),
+      settled: new Map(),
       lastAlertHour: -1,
     }
     this.#residents.add(fresh)
@@ -352,7 +364,10 @@ export class Pipeline {
       if (resident !== undefined) this.#release(resident)
       this.#residents.remove(identity)
     }
-    for (const evicted of this.#residents.evict()) this.#release(evicted)
+    for (const evicted of this.#residents.evict()) {
+      this.#leftOpen ||= evicted.state.open.length > 0
+      this.#release(evicted)
+    }
     const changed = this.#alerts.drain()
     const batch: StoreBatch = {
       alerts: changed.map(({ alert }) => alertRow(alert)),

@@ -1,12 +1,20 @@
 import { dayOf, hourOf } from '../features/feature.ts'
 import type { Alert, Cause, Change, Severity } from './alert.ts'
-import { alertUid, artefactOf, joinArtefact, joinCause, larger, published, worse } from './alert.ts'
+import {
+  alertUid,
+  artefactOf,
+  joinArtefact,
+  joinCause,
+  joinCrossing,
+  larger,
+  published,
+  worse,
+} from './alert.ts'
 import type { CalibrationBook, Crossing } from './calibration-book.ts'
 import type { Detector, SignalDraft, Subject } from './detector.ts'
 import type { Groups } from './groups.ts'
 import type { Resident } from './residents.ts'
-import { SUPPORTING_P } from './scorer.ts'
-import type { Signal, UnitVerdict } from './verdict.ts'
+import { type Signal, SUPPORTING_P, type UnitVerdict } from './verdict.ts'
 
 /**
  * Opens and grows alerts: one per identity and day. What changed since the last `drain` waits to be written; the caller
@@ -34,6 +42,7 @@ export class AlertBook {
     const cause: Cause = {
       ...about(detector, draft),
       p: 0,
+      score: 0,
       contradiction: true,
       severity: draft.severity ?? 'high',
       evidence: [activity.uid],
@@ -42,7 +51,7 @@ export class AlertBook {
     }
     for (const known of subject.unit.seen)
       if (known.firstHour === subject.unit.hour) verdict.suspicions.set(known, 'part of an alert')
-    this.#join(resident, subject, [cause], 1)
+    this.#join(resident, subject, [cause], { p: 1, decisive: [keyOf(cause)] })
     this.support(resident, verdict, subject)
   }
 
@@ -58,14 +67,18 @@ export class AlertBook {
       if (signal.p <= SUPPORTING_P)
         for (const known of subject.unit.seen)
           if (known.value === signal.draft.value) verdict.suspicions.set(known, 'part of an alert')
-    if (crossing.campaign !== null) causes.push(campaignCause(crossing, subject))
-    this.#join(resident, subject, causes, crossing.p)
+    const campaign = crossing.campaign === null ? null : campaignCause(crossing, subject)
+    if (campaign !== null) causes.push(campaign)
+    const decisive = campaign === null ? this.#decisive(verdict, subject) : [keyOf(campaign)]
+    this.#join(resident, subject, causes, { p: crossing.p, decisive })
   }
 
   /** Adds what else was unusual in a unit that already belongs to an alert. */
   support(resident: Resident, verdict: UnitVerdict, subject: Subject): void {
+    // A unit whose deployment was told as a group incident has no alert of its own.
+    if (!resident.alerts.has(dayOf(hourOf(subject.activity.time)))) return
     const causes = this.#supporting(verdict, 1)
-    if (causes.length > 0) this.#join(resident, subject, causes, 1)
+    if (causes.length > 0) this.#join(resident, subject, causes, { p: 1, decisive: null })
   }
 
   #supporting(verdict: UnitVerdict, p: number): Cause[] {
@@ -75,7 +88,29 @@ export class AlertBook {
     return causes
   }
 
-  #join(resident: Resident, subject: Subject, causes: readonly Cause[], p: number): void {
+  /**
+   * The counterfactual: signals whose events taken away, with all that rests on the same events alone, would have left the
+   * unit within the budget.
+   */
+  #decisive(verdict: UnitVerdict, subject: Subject): CauseKey[] {
+    const signals = [...verdict.signals.values()]
+    const stratum = this.#calibration.stratumOf(subject.state)
+    return signals
+      .filter((signal) => {
+        const others = signals.filter((s) => s.evidence.some((uid) => !signal.evidence.includes(uid)))
+        const { p } = this.#calibration.combine(stratum, others)
+        return this.#calibration.crossing(stratum, p, NO_CAMPAIGN) === null
+      })
+      .map((signal) => keyOf(about(signal.detector, signal.draft)))
+  }
+
+  /** `decisive`: null when the causes only add to an alert that others raised. */
+  #join(
+    resident: Resident,
+    subject: Subject,
+    causes: readonly Cause[],
+    { p, decisive }: { readonly p: number; readonly decisive: readonly CauseKey[] | null },
+  ): void {
     const { activity } = subject
     const day = dayOf(hourOf(activity.time))
     let alert = resident.alerts.get(day)
@@ -86,6 +121,7 @@ export class AlertBook {
       if (p < 1) this.#calibration.countAlert(day)
     }
     let change: Change = fresh ? 'noticeable' : 'none'
+    if (decisive !== null) change = larger(change, joinCrossing(alert, [...decisive]))
     for (const cause of causes) change = larger(change, joinCause(alert, cause))
     if (published(p) < alert.p) {
       alert.p = published(p)
@@ -125,6 +161,7 @@ export class AlertBook {
       raisedTime: activity.time,
       causes: [],
       artefacts: [],
+      crossings: [],
       p: 1,
       severity: 'low',
       confidence: Number((hours / (hours + 200)).toFixed(2)),
@@ -148,6 +185,15 @@ export class AlertBook {
   }
 }
 
+const keyOf = ({ detector, value }: Pick<Cause, 'detector' | 'value'>): CauseKey => ({
+  detector,
+  value,
+})
+
+type CauseKey = Alert['crossings'][number][number]
+
+const NO_CAMPAIGN = { 'campaign-24h': 0, 'campaign-6d': 0 } as const
+
 const about = (
   detector: Detector,
   draft: SignalDraft,
@@ -170,6 +216,7 @@ function statisticalCause(signal: Signal): Cause {
   return {
     ...about(signal.detector, signal.draft),
     p: published(signal.p),
+    score: signal.draft.score,
     contradiction: false,
     severity: 'low',
     evidence: [...signal.evidence],
@@ -189,6 +236,7 @@ function campaignCause(crossing: Crossing, subject: Subject): Cause {
     attacks: [{ tactic: 'TA0001', technique: 'T1078' }],
     value: '',
     p: published(crossing.p),
+    score: 0,
     contradiction: false,
     severity: 'medium',
     observed: { window },

@@ -22,6 +22,8 @@ const causeSchema = z.object({
   value: z.string(),
   /** Calibrated p-value; 0 for a contradiction, which has no probability. */
   p: z.number(),
+  /** Raw score: which of two sentences with the same (capped) p says more; 0 for a contradiction. */
+  score: z.number().default(0),
   contradiction: z.boolean(),
   severity: z.enum(['low', 'medium', 'high', 'critical']),
   observed: z.record(z.string(), scalar),
@@ -74,6 +76,8 @@ export const alertSchema = z.object({
   raisedTime: z.number(),
   causes: z.array(causeSchema),
   artefacts: z.array(artefactSchema),
+  /** For each time that the budget was crossed: the causes without which it would not have been. */
+  crossings: z.array(z.array(z.object({ detector: z.string(), value: z.string() }))).default([]),
   /** Smallest combined p of the incident, 1 when only contradictions speak. */
   p: z.number(),
   severity: z.enum(['low', 'medium', 'high', 'critical']),
@@ -127,19 +131,30 @@ export function joinCause(alert: Alert, cause: Cause): Change {
       known.evidence.push(uid)
       change = larger(change, 'evidence')
     }
-  if (cause.p < known.p) {
-    known.p = cause.p
+  const rarer = cause.p < known.p
+  const graver = worse(known.severity, cause.severity) !== known.severity
+  // What was tried first and then done, or what went on growing below the cap of its p, is told as it is now.
+  if (rarer || graver || (cause.p === known.p && cause.score > known.score)) {
     known.text = cause.text
     known.observed = cause.observed
     known.expected = cause.expected
-    change = 'noticeable'
+    change = larger(change, rarer || graver ? 'noticeable' : 'evidence')
   }
-  if (worse(known.severity, cause.severity) !== known.severity) {
-    known.severity = cause.severity
-    change = 'noticeable'
-  }
+  known.p = Math.min(known.p, cause.p)
+  known.score = Math.max(known.score, cause.score)
+  known.severity = worse(known.severity, cause.severity)
   alert.severity = worse(alert.severity, cause.severity)
   return change
+}
+
+/** Remembers what one crossing of the budget stood on; at most 20 different ones. */
+export function joinCrossing(alert: Alert, crossing: Alert['crossings'][number]): Change {
+  const same = (a: Alert['crossings'][number]): boolean =>
+    a.length === crossing.length &&
+    a.every((key, i) => key.detector === crossing[i]?.detector && key.value === crossing[i]?.value)
+  if (alert.crossings.length >= EVIDENCE_KEPT || alert.crossings.some(same)) return 'none'
+  alert.crossings.push(crossing)
+  return 'evidence'
 }
 
 /** Keeps the facts of an activity that an analyst needs beside the causes; at most 20, the first ones. */

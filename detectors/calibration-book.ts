@@ -41,7 +41,9 @@ export class CalibrationBook {
   readonly #snapshots = new Map<string, Histogram>()
   #budget: BudgetState
   #day = -1
-  #unitsPerDay = 0
+  /** The day whose snapshot answers: that of the activity at hand, today or (across midnight, or replayed) the day before. */
+  #asOf = -1
+  readonly #unitsPerDay = new Map<number, number>()
   readonly #alertsByDay = new Map<number, number>()
   /** First day on which alerts could be raised; −1 while everything was trusted history. */
   #liveSince = -1
@@ -55,6 +57,11 @@ export class CalibrationBook {
     const { units, events } = state.moments
     const perHour = units > 0 ? events / units : 0
     return `${state.kind}/${perHour < 5 ? 'low' : perHour < 50 ? 'middle' : 'high'}`
+  }
+
+  /** An activity of this day comes next. Days that are long over are judged as yesterday. */
+  at(day: number): void {
+    this.#asOf = Math.min(this.#day, Math.max(day, this.#day - 1))
   }
 
   /**
@@ -95,10 +102,9 @@ export class CalibrationBook {
 
   /** Counts the scores of a closed unit. Detectors that said nothing count as score 0. */
   record(stratum: string, hour: number, scores: Readonly<Record<string, number>>): void {
-    this.#count(dayOf(hour), stratum, scores)
-  }
-
-  #count(day: number, stratum: string, scores: Readonly<Record<string, number>>): void {
+    const day = dayOf(hour)
+    // Complete days are stored already. Hours of an identity that slept through their end say nothing any more.
+    if (this.#day >= 0 && day <= this.#day - LAG_DAYS) return
     const entry = this.#entry(day, stratum)
     entry.units += 1
     for (const [detector, score] of Object.entries(scores)) {
@@ -134,12 +140,12 @@ export class CalibrationBook {
   }
 
   #snapshot(scope: string, detector: string): Histogram {
-    const key = `${scope}\0${detector}`
+    const key = `${this.#asOf}\0${scope}\0${detector}`
     let histogram = this.#snapshots.get(key)
     if (histogram === undefined) {
       histogram = new Histogram()
       for (const [day, strata] of this.#days) {
-        if (day > this.#day - LAG_DAYS || day <= this.#day - LAG_DAYS - WINDOW_DAYS) continue
+        if (day > this.#asOf - LAG_DAYS || day <= this.#asOf - LAG_DAYS - WINDOW_DAYS) continue
         for (const [stratum, entry] of strata) {
           if (scope !== ESTATE && stratum !== scope && !stratum.startsWith(`${scope}/`)) continue
           let scored = 0
@@ -157,7 +163,12 @@ export class CalibrationBook {
 
   /** Scored units per day of the estate: median over the last seven complete days. */
   get unitsPerDay(): number {
-    return Math.max(this.#unitsPerDay, this.#unitsPerDay < LEAST_UNITS / 7 ? ASSUMED_UNITS : 1)
+    let units = this.#unitsPerDay.get(this.#asOf)
+    if (units === undefined) {
+      units = this.#medianUnits(this.#asOf)
+      this.#unitsPerDay.set(this.#asOf, units)
+    }
+    return units < LEAST_UNITS / 7 ? ASSUMED_UNITS : units
   }
 
   describe(stratum: string): { units: number; state: 'calibrated' | 'uncalibrated' } {
@@ -183,13 +194,14 @@ export class CalibrationBook {
     const from = this.#day
     if (day <= from) return []
     this.#day = day
+    this.#asOf = day
     this.#snapshots.clear()
+    this.#unitsPerDay.clear()
     const rows: CalibrationRow[] = []
     for (const [past, strata] of this.#days) {
       if (past <= day - LAG_DAYS && past > from - LAG_DAYS) rows.push(...rowsOf(past, strata))
-      if (past <= day - LAG_DAYS - WINDOW_DAYS) this.#days.delete(past)
+      if (past <= day - 1 - LAG_DAYS - WINDOW_DAYS) this.#days.delete(past)
     }
-    this.#unitsPerDay = this.#medianUnits(day)
     if (from >= 0 && Math.floor(day / 7) > Math.floor(from / 7)) this.#steer(day)
     return rows
   }
@@ -209,8 +221,7 @@ export class CalibrationBook {
     for (let past = day - 14; past < day; past++) daily.push(this.#alertsByDay.get(past) ?? 0)
     for (const past of this.#alertsByDay.keys()) if (past < day - 14) this.#alertsByDay.delete(past)
     const lived = this.#liveSince >= 0 && day - this.#liveSince >= 14
-    if (lived && this.#unitsPerDay > 0)
-      this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
+    if (lived) this.#budget = nextBudget(this.#budget, { medianAlertsPerDay: median(daily) })
   }
 
   /** State that cannot be read off the stored units: kept in a cursor. */
@@ -234,7 +245,8 @@ export class CalibrationBook {
     this.#liveSince = saved.liveSince
     this.#budget = { ...this.#budget, factor: saved.factor }
     for (const [day, count] of saved.alerts) this.#alertsByDay.set(day, count)
-    this.#unitsPerDay = this.#medianUnits(saved.day)
+    this.#asOf = saved.day
+    this.#unitsPerDay.clear()
     this.#snapshots.clear()
   }
 

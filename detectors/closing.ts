@@ -1,7 +1,8 @@
 import { sizeFromMoments, winsorise } from '../features/counts.ts'
 import type { Estate } from '../features/estate.ts'
-import type { IdentityState, OpenUnit } from '../features/identity-state.ts'
-import type { HeldRow, UnitRow } from '../features/rows.ts'
+import type { IdentityState } from '../features/identity-state.ts'
+import type { OpenUnit } from '../features/open-unit.ts'
+import type { HeldRow, SettledUnit, UnitRow } from '../features/rows.ts'
 import type { CalibrationBook } from './calibration-book.ts'
 import { expectedEvents } from './expectation.ts'
 import { gate } from './learning-gate.ts'
@@ -55,6 +56,22 @@ export function closeUnit(
             sensitive: verdict.sensitive.has(value),
             lastAlertHour: resident.lastAlertHour,
           }),
+  })
+}
+
+/** Learns an hour again that was closed before: what was decided then is not decided a second time. */
+export function closeSettled(state: IdentityState, unit: OpenUnit, settled: SettledUnit): void {
+  state.close(unit, {
+    ...settled,
+    scores: {},
+    stratum: '',
+    state: settled.learned ? 'scored' : 'alerted',
+    gate: (value) => {
+      const decision = settled.held.find((h) => h.feature === value.feature && h.value === value.value)
+      if (decision !== undefined)
+        return { to: decision.state === 'promoted' ? 'promote' : 'hold', reason: decision.reason }
+      return value.held === 'held' ? { to: 'hold', reason: '' } : { to: 'learn' }
+    },
   })
 }
 

@@ -1,7 +1,10 @@
 import type { z } from 'zod'
+import type { CredentialSighting } from '../features/credential-uses.ts'
 import type { Estate } from '../features/estate.ts'
 import type { FeatureId } from '../features/feature.ts'
-import type { CredentialUse, IdentityState, KnownValue, OpenUnit } from '../features/identity-state.ts'
+import type { IdentityState } from '../features/identity-state.ts'
+import type { KnownValue } from '../features/known-value.ts'
+import type { OpenUnit } from '../features/open-unit.ts'
 import type { Activity, Effect, Kind } from '../ingest/activity.ts'
 
 /**
@@ -31,12 +34,8 @@ export interface Subject {
   readonly estate: Estate
   /** The fresh value, for `value` triggers. */
   readonly value: KnownValue | null
-  /** Earlier uses of the activity's credential elsewhere, this one included in `here`. */
-  readonly credential: {
-    readonly begun: boolean
-    readonly uses: readonly CredentialUse[]
-    readonly here: CredentialUse
-  } | null
+  /** Uses of the activity's credential, this one included as `here`. */
+  readonly credential: CredentialSighting | null
   /** Whether the identity has history enough for statistics (24 closed units and one day). */
   readonly mature: boolean
 }
@@ -72,10 +71,12 @@ export type Sketch = Partial<Omit<Activity, 'origin' | 'identity'>> & {
 /** A story the contract suite plays: a habit repeated hour by hour, then what happens. */
 export interface Example {
   readonly title: string
-  /** Activities of each active hour of the past; default one plain read. */
+  /** Activities of each active hour of the past; default one plain read. `#` in a credential stands for the hour. */
   readonly habit?: readonly Sketch[]
   /** Number of past hours with the habit; default 240. */
   readonly hours?: number
+  /** Hours of the day (UTC) in which the habit is lived; default all. */
+  readonly hoursOfDay?: readonly number[]
   readonly now: readonly Sketch[]
 }
 
@@ -127,6 +128,12 @@ export function defineDetector<P extends Record<string, unknown>>(
  * characters. Everything a detector says of observed values passes through here: log content is hostile input.
  */
 export function quote(untrusted: string): string {
-  const clean = untrusted.replace(/[\p{Cc}\p{Cf}\p{Cs}"`<>]/gu, '·')
-  return `"${clean.length > 128 ? `${clean.slice(0, 127)}…` : clean}"`
+  return `"${printable(untrusted, 128).replace(/["`<>]/g, '·')}"`
+}
+
+/** A string from the log for a terminal or a sentence: one line, nothing that moves the cursor or turns the text around. */
+export function printable(untrusted: string, most = 512): string {
+  // Cut first, so that a long string costs no more than what is shown of it; a pair of surrogates cut in two goes as well.
+  const shown = untrusted.length > most ? `${untrusted.slice(0, most - 1)}…` : untrusted
+  return shown.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '·')
 }

@@ -1,5 +1,5 @@
 import type { Alert, Cause } from './alert.ts'
-import { FAMILIES, type Family, quote } from './detector.ts'
+import { type Family, quote } from './detector.ts'
 
 /**
  * What an analyst reads first, from counts that can be checked. Text is built from templates; observed strings were
@@ -13,7 +13,7 @@ export interface Explanation {
   >
   /** Share of the surprise that each cause carries: −log2 p over their sum; contradictions carry it all. */
   readonly shares: readonly { readonly detector: string; readonly value: string; readonly share: number }[]
-  /** Taking away one of these would have kept it silent; empty when several causes each suffice. */
+  /** Without the events of any one of these it would have stayed silent; empty when several causes each suffice. */
   readonly silentWithout: readonly string[]
   /** Over the whole estate, such an hour is expected once in this many days; null when only contradictions speak. */
   readonly expectedOnceInDays: number | null
@@ -35,7 +35,7 @@ export function explain(alert: Alert): Explanation {
       'permission use': familyOf(causes, 'permission use'),
     },
     shares: sharesOf(causes),
-    silentWithout: silentWithout(causes),
+    silentWithout: causes.filter((cause) => isDecisive(alert, cause)).map(named),
     expectedOnceInDays:
       alert.p >= 1 || alert.unitsPerDay <= 0
         ? null
@@ -65,15 +65,22 @@ function sharesOf(causes: readonly Cause[]): Explanation['shares'] {
   }))
 }
 
-/** The counterfactual: an alert stands on its strongest cause; a second one as strong would have raised it as well. */
-function silentWithout(causes: readonly Cause[]): string[] {
-  const [first, second] = causes
-  if (first === undefined) return []
-  const alone =
-    second === undefined ||
-    (first.contradiction ? !second.contradiction && second.p > 1e-4 : second.p > first.p * 10)
-  return alone ? [first.value === '' ? first.detector : `${first.detector} ${quote(first.value)}`] : []
+/**
+ * The counterfactual: the alert hangs on a cause when each of its crossings does, or rests on events of that cause only: a new
+ * action that is also tampering is one deed.
+ */
+function isDecisive(alert: Alert, cause: Cause): boolean {
+  if (alert.crossings.length === 0) return false
+  return alert.crossings.every((crossing) =>
+    crossing.some((key) => {
+      const by = alert.causes.find((c) => c.detector === key.detector && c.value === key.value)
+      return by !== undefined && (by === cause || by.evidence.every((uid) => cause.evidence.includes(uid)))
+    }),
+  )
 }
+
+const named = ({ detector, value }: Cause): string =>
+  value === '' ? detector : `${detector} ${quote(value)}`
 
 function nextSteps(alert: Alert, causes: readonly Cause[]): string[] {
   const families = new Set(causes.map((c) => c.family))
@@ -89,6 +96,3 @@ function nextSteps(alert: Alert, causes: readonly Cause[]): string[] {
     steps.push(`Where else was ${credentials.slice(0, 3).map(quote).join(', ')} used?`)
   return steps
 }
-
-/** The families in the order in which they are always shown. */
-export const FAMILY_ORDER: readonly Family[] = FAMILIES

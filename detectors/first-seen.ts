@@ -1,5 +1,7 @@
-import type { FeatureId } from '../features/feature.ts'
-import type { FeatureState, IdentityState, KnownValue } from '../features/identity-state.ts'
+import { DORMANT_PRESENCE, dayOf, type FeatureId } from '../features/feature.ts'
+import type { IdentityState } from '../features/identity-state.ts'
+import type { FeatureState, KnownValue } from '../features/known-value.ts'
+import { decayed } from '../features/moments.ts'
 import { burstM, seenP, summarise, usageBackoff, windowP } from '../features/novelty.ts'
 import { chargeOnce } from './budget.ts'
 import { quote, type SignalDraft, type Subject } from './detector.ts'
@@ -21,22 +23,21 @@ export interface FirstSeenOptions {
 
 /** A known value that was seen in fewer than this share of hours is rare enough to be mentioned. */
 const RARE_SHARE = 0.01
-/** At or below half an hour of decayed presence a value counts as gone: its return is new again (detection-notes §2). */
-const DORMANT = 0.5
 
 export function firstSeen(subject: Subject, options: FirstSeenOptions): SignalDraft | null {
   const { state, unit, estate, value, mature } = subject
   if (!mature || value === null || value.feature !== options.feature) return null
-  if ((value.hours & ~(1 << (unit.hour % 24))) !== 0) return null
+  if (state.shownEarlierThatDay(value, unit)) return null
   const feature = state.feature(options.feature)
-  const learnt = value.held !== 'held' && value.presence > DORMANT
-  const others = Math.max(
-    0,
-    estate.usersOf(value.feature, value.value) - (value.firstHour < unit.hour ? 1 : 0),
-  )
-  const p = learnt ? rareP(feature, value) : unseenWindowP(subject, feature, others)
+  const day = dayOf(unit.hour)
+  const learnt = value.held !== 'held' && presenceOn(value, day) > DORMANT_PRESENCE
+  // The identity itself is one of the users.
+  const others = Math.max(0, estate.usersOf(value.feature, value.value) - 1)
+  const p = learnt ? rareP(feature, value, day) : unseenWindowP(subject, feature, others)
   if (p === null || p >= 1) return null
-  const charged = chargeOnce(p, { laterDays: value.days - 1, sameDay: false })
+  // What was forgotten is charged as on its first day.
+  const laterDays = isDormant(value, day) ? 0 : value.days - 1
+  const charged = chargeOnce(p, { laterDays, sameDay: false })
   const score = -Math.log(charged) + (learnt ? 0 : Math.log(options.weight ?? 1))
   if (score <= 0) return null
   const hours = state.closedUnits
@@ -66,16 +67,25 @@ function unseenWindowP(subject: Subject, feature: FeatureState, others: number):
   for (const known of unit.seen) {
     if (known.feature !== feature.id) continue
     values += 1
-    if (known.firstHour === unit.hour) unseen += 1
+    if (known.firstHour === unit.hour || isDormant(known, dayOf(unit.hour))) unseen += 1
   }
   return windowP({ m: Math.max(1, values), k: unseen, M: m, minP: m * t })
 }
 
-function rareP(feature: FeatureState, value: KnownValue): number | null {
-  if (feature.total <= 0 || value.presence / feature.total > RARE_SHARE) return null
+const presenceOn = (known: KnownValue, day: number): number => decayed(known.presence, day - known.day)
+
+/** Learnt once, and so long ago that its return is new again. */
+const isDormant = (known: KnownValue, day: number): boolean =>
+  known.held !== 'held' && known.presence > 0 && presenceOn(known, day) <= DORMANT_PRESENCE
+
+function rareP(feature: FeatureState, value: KnownValue, day: number): number | null {
+  const presence = presenceOn(value, day)
+  const total = decayed(feature.total, day - feature.day)
+  if (total <= 0 || presence / total > RARE_SHARE) return null
   const presences: number[] = []
-  for (const known of feature.values.values()) if (known.held !== 'held') presences.push(known.presence)
-  return seenP(summarise(presences), presences, value.presence)
+  for (const known of feature.values.values())
+    if (known.held !== 'held') presences.push(presenceOn(known, day))
+  return seenP(summarise(presences), presences, presence)
 }
 
 /** The three most usual values with their hours, for people. */

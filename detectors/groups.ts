@@ -38,6 +38,9 @@ export class Groups {
       this.#newcomers.set(key, newcomers)
     }
     newcomers.hour = Math.max(newcomers.hour, hour)
+    // The next wave is an incident of its own.
+    if (newcomers.alert !== null && hourOf(newcomers.alert.lastTime) < newcomers.hour - WINDOW_HOURS)
+      newcomers.alert = null
     if (!newcomers.members.has(identity)) newcomers.members.set(identity, hour)
     for (const [member, since] of newcomers.members)
       if (since < newcomers.hour - WINDOW_HOURS) newcomers.members.delete(member)
@@ -135,6 +138,7 @@ function open(subject: Subject, group: string, cause: Cause): Alert {
     raisedTime: activity.time,
     causes: [],
     artefacts: [],
+    crossings: [],
     p: 1,
     severity: 'low',
     confidence: 0.5,

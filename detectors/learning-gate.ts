@@ -1,6 +1,8 @@
 import type { Estate } from '../features/estate.ts'
 import { SHARED } from '../features/estate.ts'
-import type { GateDecision, IdentityState, KnownValue } from '../features/identity-state.ts'
+import type { IdentityState } from '../features/identity-state.ts'
+import type { KnownValue } from '../features/known-value.ts'
+import type { GateDecision } from '../features/open-unit.ts'
 import type { Effect } from '../ingest/activity.ts'
 
 /**

@@ -1,4 +1,5 @@
 import type { IdentityState } from '../features/identity-state.ts'
+import type { SettledUnit } from '../features/rows.ts'
 import type { Alert } from './alert.ts'
 import type { UnitVerdict } from './verdict.ts'
 
@@ -8,6 +9,8 @@ export interface Resident {
   readonly verdicts: Map<number, UnitVerdict>
   /** Alerts by day number; only recent days are kept. */
   readonly alerts: Map<number, Alert>
+  /** Closed units that are being replayed from the store, by hour: they close again as they did. */
+  readonly settled: Map<number, SettledUnit>
   /** Hour of the latest alert, −1 when none: promotion of held values waits for quiet. */
   lastAlertHour: number
 }

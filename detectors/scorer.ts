@@ -1,13 +1,15 @@
+import type { CredentialSighting } from '../features/credential-uses.ts'
 import type { Estate } from '../features/estate.ts'
 import { dayOf, hourOf } from '../features/feature.ts'
-import type { IdentityState, KnownValue, Observation, OpenUnit } from '../features/identity-state.ts'
-import { openUnit } from '../features/identity-state.ts'
+import { type IdentityState, WATERMARK_HOURS } from '../features/identity-state.ts'
+import type { Observation, OpenUnit } from '../features/open-unit.ts'
+import { openUnit } from '../features/open-unit.ts'
 import type { HeldRow, UnitRow } from '../features/rows.ts'
-import type { Activity, Effect, Identity } from '../ingest/activity.ts'
+import { type Activity, type Effect, type Identity, KINDS, type Kind } from '../ingest/activity.ts'
 import type { AlertBook } from './alert-book.ts'
 import type { CalibrationBook } from './calibration-book.ts'
 import { campaignScores } from './campaign.ts'
-import { closeUnit } from './closing.ts'
+import { closeSettled, closeUnit } from './closing.ts'
 import { cappedP } from './combination.ts'
 import type { Detector, SignalDraft, Subject } from './detector.ts'
 import { GROUPED, type Groups, peerGroupOf } from './groups.ts'
@@ -35,10 +37,9 @@ export interface ScorerOptions {
   readonly closed: (row: UnitRow, held: readonly HeldRow[]) => void
 }
 
+const NONE: readonly Detector[] = []
 const MATURE_UNITS = 24
 const EVIDENCE_KEPT = 20
-/** A statistical signal below this calibrated p is worth naming beside the one that crossed. */
-export const SUPPORTING_P = 0.05
 const HELD_BELOW_P = 1e-3
 
 /**
@@ -50,8 +51,8 @@ export class Scorer {
   readonly #onValue = new Map<string, Detector[]>()
   readonly #onCount: { readonly of: keyof UnitVerdict['checkpoints']; readonly detectors: Detector[] }[] = []
   readonly #onEffect = new Map<Effect, Detector[]>()
-  readonly #always: Detector[] = []
-  readonly #observation: Observation = { unit: null, fresh: [], opened: false }
+  readonly #always = new Map<Kind, Detector[]>()
+  readonly #observation: Observation = { unit: null, fresh: [], created: [] }
 
   constructor(options: ScorerOptions) {
     this.#options = options
@@ -68,7 +69,8 @@ export class Scorer {
           break
         }
         case 'activity':
-          if (trigger.effects === undefined) this.#always.push(detector)
+          if (trigger.effects === undefined)
+            for (const kind of trigger.kinds ?? KINDS) push(this.#always, kind, detector)
           else for (const effect of trigger.effects) push(this.#onEffect, effect, detector)
           break
         default:
@@ -87,11 +89,10 @@ export class Scorer {
     if (arrival === 'stream') this.#options.estate.observeAddress(activity)
     const late = observation.unit === null
     const unit = observation.unit ?? openUnit(hourOf(activity.time), activity.source)
-    const scored = this.#isScored(activity.identity)
-    if (scored) this.#ask(resident, activity, unit, late)
+    // The estate counts the identity itself before it is asked, as it does when it comes from the store.
     if (arrival === 'stream')
-      for (const known of observation.fresh)
-        if (known.firstHour === unit.hour) this.#options.estate.countUse(known.feature, known.value)
+      for (const known of observation.created) this.#options.estate.countUse(known.feature, known.value)
+    if (this.#isScored(activity.identity)) this.#ask(resident, activity, unit, late)
     return !late
   }
 
@@ -102,6 +103,7 @@ export class Scorer {
   #ask(resident: Resident, activity: Activity, unit: OpenUnit, late: boolean): void {
     const { state } = resident
     const live = activity.time >= this.#options.learnUntil
+    this.#options.calibration.at(dayOf(unit.hour))
     if (live) this.#options.calibration.goLive(dayOf(unit.hour))
     const verdict = this.#verdictOf(resident, unit, late)
     const credential = state.useCredential(activity)
@@ -145,7 +147,7 @@ export class Scorer {
   }
 
   #contradictions(resident: Resident, subject: Subject, verdict: UnitVerdict, live: boolean): boolean {
-    const { effect } = subject.activity
+    const { effect, kind } = subject.activity
     let any = false
     const ask = (detector: Detector): void => {
       const draft = detector.score(subject)
@@ -156,8 +158,8 @@ export class Scorer {
         this.#options.alerts.contradiction(resident, detector, draft, verdict, subject)
       }
     }
-    for (const detector of this.#always) ask(detector)
-    if (effect !== '') for (const detector of this.#onEffect.get(effect) ?? []) ask(detector)
+    for (const detector of this.#always.get(kind) ?? NONE) ask(detector)
+    if (effect !== '') for (const detector of this.#onEffect.get(effect) ?? NONE) ask(detector)
     return any
   }
 
@@ -207,7 +209,6 @@ export class Scorer {
       return
     }
     verdict.alerted = true
-    markSuspicious(verdict, subject.value)
     alerts.statistical(resident, verdict, subject, crossing)
   }
 
@@ -220,10 +221,24 @@ export class Scorer {
     return verdict
   }
 
+  /** The replay from the store is over: what was closed before is closed now. */
+  settle(resident: Resident): void {
+    const last = Math.max(-1, ...resident.settled.keys())
+    if (last >= 0) this.closeBefore(resident, (last + WATERMARK_HOURS + 1) * 3_600_000)
+    resident.settled.clear()
+  }
+
   /** Closes and learns the hours of a resident that lie two hours before `time`. */
   closeBefore(resident: Resident, time: number): void {
     const { state } = resident
     for (const unit of state.closable(time)) {
+      const settled = resident.settled.get(unit.hour)
+      if (settled !== undefined) {
+        closeSettled(state, unit, settled)
+        resident.settled.delete(unit.hour)
+        resident.verdicts.delete(unit.hour)
+        continue
+      }
       const verdict = resident.verdicts.get(unit.hour) ?? newVerdict()
       const { row, held } = closeUnit(resident, unit, verdict, {
         estate: this.#options.estate,
@@ -245,19 +260,15 @@ export const isMature = (state: IdentityState, hour: number): boolean =>
 
 const isTemporary = (authMethod: string): boolean => authMethod === 'session' || authMethod === 'bound-token'
 
-function countSession(
-  activity: Activity,
-  unit: OpenUnit,
-  credential: NonNullable<Subject['credential']>,
-): void {
+function countSession(activity: Activity, unit: OpenUnit, credential: CredentialSighting): void {
   if (!isTemporary(activity.authMethod)) return
   if (credential.begun) unit.sessions += 1
-  else if (credential.here.first === activity.time && movedNetwork(credential, activity))
-    unit.sessionMoves += 1
+  else if (credential.arrived && movedNetwork(credential)) unit.sessionMoves += 1
 }
 
-function movedNetwork(credential: NonNullable<Subject['credential']>, activity: Activity): boolean {
-  return credential.uses.some((u) => u.network !== activity.origin.network)
+/** The credential came to a network that none of its earlier uses knew. */
+function movedNetwork({ uses, here }: CredentialSighting): boolean {
+  return uses.every((use) => use === here || use.network !== here.network)
 }
 
 function countOf(unit: OpenUnit, of: keyof UnitVerdict['checkpoints']): number {
@@ -273,10 +284,6 @@ function countOf(unit: OpenUnit, of: keyof UnitVerdict['checkpoints']): number {
     default:
       return of satisfies never
   }
-}
-
-function markSuspicious(verdict: UnitVerdict, value: KnownValue | null): void {
-  if (value !== null) verdict.suspicions.set(value, 'part of an alert')
 }
 
 function push<K>(map: Map<K, Detector[]>, key: K, detector: Detector): void {

@@ -1,5 +1,4 @@
-import type { KnownValue } from '../features/identity-state.ts'
-import type { Cause } from './alert.ts'
+import type { KnownValue } from '../features/known-value.ts'
 import type { Detector, SignalDraft } from './detector.ts'
 
 /** The strongest that one detector said of one unit. */
@@ -21,16 +20,17 @@ export interface UnitVerdict {
   readonly checkpoints: { events: number; actions: number; resources: number; denied: number }
   /** −ln of the combined p*, the largest so far. */
   surprise: number
-  /** −ln p_B before its own calibration. */
+  /** Damped sum over families, in nats, before its own calibration. */
   combined: number
   readonly campaigns: Record<CampaignWindow, number>
   alerted: boolean
   /** Values that must not be learnt at once, with the reason. */
   readonly suspicions: Map<KnownValue, string>
   readonly sensitive: Set<KnownValue>
-  /** Contradictions already joined, to join each once. */
-  readonly contradictions: Map<string, Cause>
 }
+
+/** A statistical signal at or below this calibrated p is worth naming beside the one that crossed. */
+export const SUPPORTING_P = 0.05
 
 export type CampaignWindow = 'campaign-24h' | 'campaign-6d'
 
@@ -43,7 +43,6 @@ export const newVerdict = (): UnitVerdict => ({
   alerted: false,
   suspicions: new Map(),
   sensitive: new Set(),
-  contradictions: new Map(),
 })
 
 /** The next count worth asking at: every one up to ten, then every +20 %. */

@@ -36,6 +36,18 @@ const located = (activity: Activity): boolean =>
   activity.origin.kind !== 'service' && activity.origin.kind !== 'unknown'
 const LOCATED = "origin_kind NOT IN ('service', 'unknown')"
 
+const LONG_LIVED_METHODS = [
+  'long-term-key',
+  'api-key',
+  'certificate',
+  'public-key',
+  'client-secret',
+  'legacy-token',
+  'private-key',
+] as const
+const LONG_LIVED: ReadonlySet<string> = new Set(LONG_LIVED_METHODS)
+const LONG_LIVED_SQL = `auth_method IN (${LONG_LIVED_METHODS.map((method) => `'${method}'`).join(', ')})`
+
 export const FEATURES: readonly Feature[] = [
   // What kind of power: the effect where there is one, else the access level. It tells how strongly a new action counts.
   { id: 'category', of: (a) => a.effect || a.accessLevel, sql: "if(effect != '', effect, access_level)" },
@@ -47,7 +59,7 @@ export const FEATURES: readonly Feature[] = [
     // Temporary credentials are new by nature: only long-lived ones can be known or unknown.
     id: 'credential',
     of: (a) => (isLongLived(a.authMethod) ? a.credential : ''),
-    sql: "if(auth_method IN ('long-term-key', 'api-key', 'certificate', 'public-key', 'client-secret', 'legacy-token', 'private-key'), credential, '')",
+    sql: `if(${LONG_LIVED_SQL}, credential, '')`,
   },
   { id: 'auth_method', of: (a) => a.authMethod, sql: 'auth_method' },
   { id: 'region', of: (a) => a.region, sql: 'region' },
@@ -56,16 +68,6 @@ export const FEATURES: readonly Feature[] = [
   { id: 'prefix', of: (a) => (located(a) ? a.origin.prefix : ''), sql: `if(${LOCATED}, prefix, '')` },
   { id: 'address', of: (a) => (located(a) ? a.origin.address : ''), sql: `if(${LOCATED}, address, '')` },
 ]
-
-const LONG_LIVED: ReadonlySet<string> = new Set([
-  'long-term-key',
-  'api-key',
-  'certificate',
-  'public-key',
-  'client-secret',
-  'legacy-token',
-  'private-key',
-])
 
 /** Whether a credential of this method lives long enough to be learnt (sessions and bound tokens do not). */
 export function isLongLived(authMethod: string): boolean {
@@ -83,6 +85,8 @@ export const weekOf = (hour: number): number => Math.floor(hour / 168)
 
 /** Half-life of presence and of counts, in days (detection-notes §1: H = 90 d, so that a monthly job stays known). */
 export const HALF_LIFE_DAYS = 90
+/** At or below half an hour of decayed presence a value is dormant: its return is new again (detection-notes §2). */
+export const DORMANT_PRESENCE = 0.5
 /** Half-life of an hour-of-week slot, in observations, that is weeks (detection-notes §3). */
 export const SLOT_HALF_LIFE_WEEKS = 8
 /** Distinct resources and actions are counted exactly up to here, then saturate (both in memory and in SQL). */

@@ -1,16 +1,30 @@
 import type { Activity, Identity, Kind } from '../ingest/activity.ts'
+import { type CredentialSighting, CredentialUses } from './credential-uses.ts'
 import {
   DISTINCT_CAP,
+  DORMANT_PRESENCE,
   dayOf,
   FEATURES,
   type FeatureId,
-  HALF_LIFE_DAYS,
   hourOf,
   SLOT_HALF_LIFE_WEEKS,
   slotOf,
   weekOf,
 } from './feature.ts'
+import {
+  addTotal,
+  type FeatureState,
+  firstValues,
+  type KnownValue,
+  VALUES_PER_FEATURE,
+} from './known-value.ts'
+import { decayed, decayMoments, emptyMoments, loadMoments, type Moments } from './moments.ts'
+import { type Closing, type Observation, type OpenUnit, openUnit } from './open-unit.ts'
 import type { HeldRow, PresenceRow, StoredIdentity, UnitRow } from './rows.ts'
+
+/** An hour stays open for two more hours of the identity's own event time. */
+export const WATERMARK_HOURS = 2
+const SURPRISE_HOURS = 168
 
 /**
  * What one identity normally does, in memory: a fold over its activities that ClickHouse can repeat at any time
@@ -20,107 +34,6 @@ import type { HeldRow, PresenceRow, StoredIdentity, UnitRow } from './rows.ts'
  * An hour is **open** until an activity of the same identity arrives two hours after its end (its own event time, so a
  * source that lags as a whole loses nothing), then it is **closed**: learnt, and written once.
  */
-export interface KnownValue {
-  readonly feature: FeatureId
-  readonly value: string
-  /** Decayed number of closed hours with this value, as of day `day`. */
-  presence: number
-  day: number
-  firstHour: number
-  lastHour: number
-  /** Distinct days, the open one included. */
-  days: number
-  /** Last day seen, and its hours as a bit mask: the next presence row. */
-  lastDay: number
-  hours: number
-  held: '' | 'held' | 'promoted'
-}
-
-export interface FeatureState {
-  readonly id: FeatureId
-  readonly values: Map<string, KnownValue>
-  /** Σ presence of values that are learnt, as of day `day`. */
-  total: number
-  day: number
-  /** Closed units that showed a value never seen before. */
-  novelUnits: number
-}
-
-/** One identity in one clock hour, not yet learnt. */
-export interface OpenUnit {
-  readonly hour: number
-  readonly source: string
-  events: number
-  denied: number
-  failed: number
-  bytes: number
-  sessions: number
-  sessionMoves: number
-  readonly seen: Set<KnownValue>
-  /** Values of the previous activity by feature: most activities repeat them, and then nothing needs looking up. */
-  readonly last: string[]
-  readonly actions: Set<string>
-  readonly resources: Set<string>
-  /** Bit i: feature i showed a value never seen before. */
-  novel: number
-}
-
-export interface Moments {
-  lastDay: number
-  units: number
-  events: number
-  eventsSquared: number
-  actions: number
-  actionsSquared: number
-  resources: number
-  resourcesSquared: number
-  denied: number
-  sessions: number
-  sessionMoves: number
-  readonly hours: Float64Array
-}
-
-export interface CredentialUse {
-  readonly address: string
-  readonly network: string
-  readonly first: number
-  last: number
-}
-
-/** What the gate and the scorer decided about a unit that is being closed. */
-export interface Closing {
-  readonly learned: boolean
-  readonly learnedEvents: number
-  readonly learnedActions: number
-  readonly learnedResources: number
-  readonly learnedDenied: number
-  readonly scores: Readonly<Record<string, number>>
-  readonly surprise: number
-  readonly stratum: string
-  readonly state: UnitRow['state']
-  /** Why a value must not be learnt, or '' to learn it; asked once for each value of the unit that is new or held. */
-  readonly gate: (value: KnownValue) => GateDecision
-}
-export type GateDecision =
-  | { readonly to: 'learn' }
-  | { readonly to: 'hold' | 'promote'; readonly reason: string }
-
-/** What an activity brought, valid until the next call of `observe`. */
-export interface Observation {
-  /** null when the hour is already closed: a late activity, whose hour is recomputed in the store. */
-  unit: OpenUnit | null
-  /** Values that this unit had not shown before. */
-  readonly fresh: KnownValue[]
-  /** Whether the unit began with this activity. */
-  opened: boolean
-}
-
-const WATERMARK_HOURS = 2
-const VALUES_PER_FEATURE = 4096
-const CREDENTIALS_KEPT = 64
-const USES_KEPT = 16
-const CREDENTIAL_MEMORY_MS = 48 * 3_600_000
-
 export class IdentityState {
   readonly id: string
   identity: Identity
@@ -134,7 +47,7 @@ export class IdentityState {
   slots: Float64Array | null = null
   slotWeeks: Int32Array | null = null
   readonly moments: Moments
-  readonly credentials = new Map<string, CredentialUse[]>()
+  readonly credentials = new CredentialUses()
   surprises: { readonly hour: number; readonly surprise: number }[] = []
   /** Presence rows of days the identity has left, waiting for the writer. */
   pendingPresence: PresenceRow[] = []
@@ -153,7 +66,7 @@ export class IdentityState {
   observe(activity: Activity, into: Observation): void {
     const hour = hourOf(activity.time)
     into.fresh.length = 0
-    into.opened = false
+    into.created.length = 0
     if (hour <= this.lastClosedHour) {
       into.unit = null
       return
@@ -168,7 +81,6 @@ export class IdentityState {
     if (unit === undefined) {
       unit = openUnit(hour, activity.source)
       this.open.push(unit)
-      into.opened = true
     }
     into.unit = unit
     unit.events += 1
@@ -182,24 +94,21 @@ export class IdentityState {
       const value = FEATURES[i]?.of(activity) ?? ''
       if (value === '' || unit.last[i] === value) continue
       unit.last[i] = value
-      const known = this.#touch(i, value, hour)
-      if (known === null || unit.seen.has(known)) continue
-      unit.seen.add(known)
-      if (known.firstHour === hour) unit.novel |= 1 << i
-      into.fresh.push(known)
+      this.#show(i, value, unit, into)
     }
   }
 
-  /** Sets the presence bit of (value, hour), creating the value when it is new; null when the feature is full. */
-  #touch(index: number, value: string, hour: number): KnownValue | null {
+  /** A unit shows a value; nothing when it has before, or when the value is new and the feature full. */
+  #show(index: number, value: string, unit: OpenUnit, into: Observation): void {
     const feature = this.features[index]
-    if (feature === undefined) return null
+    if (feature === undefined) return
+    const { hour } = unit
     const day = dayOf(hour)
     const bit = 1 << (hour % 24)
-    const known = feature.values.get(value)
+    let known = feature.values.get(value)
     if (known === undefined) {
-      if (feature.values.size >= VALUES_PER_FEATURE) return null
-      const fresh: KnownValue = {
+      if (feature.values.size >= VALUES_PER_FEATURE) return
+      known = {
         feature: feature.id,
         value,
         presence: 0,
@@ -207,49 +116,59 @@ export class IdentityState {
         firstHour: hour,
         lastHour: hour,
         days: 1,
-        lastDay: day,
         hours: bit,
+        written: 0,
         held: '',
       }
-      feature.values.set(value, fresh)
-      if (day < this.#day) this.#leaveDay(fresh)
-      return fresh
+      feature.values.set(value, known)
+      into.created.push(known)
+    } else {
+      if (unit.seen.has(known)) return
+      const lastDay = dayOf(known.lastHour)
+      if (!this.#shownOn(known, day)) known.days += 1
+      if (day > lastDay) {
+        this.#leaveDay(known)
+        known.hours = bit
+        known.written = 0
+      } else if (day === lastDay) known.hours |= bit
+      else this.pendingPresence.push({ identity: this.id, feature: known.feature, value, day, hours: bit })
+      if (hour > known.lastHour) known.lastHour = hour
+      if (hour < known.firstHour) known.firstHour = hour
     }
-    if (day > known.lastDay) {
-      this.#leaveDay(known)
-      known.lastDay = day
-      known.hours = bit
-      known.days += 1
-    } else if (day === known.lastDay) known.hours |= bit
-    // An open hour of a day that was already left: its row is written by itself.
-    if (day < this.#day)
-      this.pendingPresence.push({ identity: this.id, feature: known.feature, value, day, hours: bit })
-    if (hour > known.lastHour) known.lastHour = hour
-    return known
+    unit.seen.add(known)
+    into.fresh.push(known)
+    // An open hour of a day that the identity has left already: nobody will leave it again.
+    if (dayOf(known.lastHour) < this.#day) this.#leaveDay(known)
+  }
+
+  /** Whether another hour of the unit's day, closed or open, showed the value. */
+  shownEarlierThatDay(known: KnownValue, unit: OpenUnit): boolean {
+    return this.#shownOn(known, dayOf(unit.hour), unit)
+  }
+
+  #shownOn(known: KnownValue, day: number, except?: OpenUnit): boolean {
+    if (known.presence > 0 && known.day === day) return true
+    for (const unit of this.open)
+      if (unit !== except && dayOf(unit.hour) === day && unit.seen.has(known)) return true
+    return false
   }
 
   #leaveDay(known: KnownValue): void {
-    if (known.hours === 0) return
+    if (known.hours === known.written) return
     this.pendingPresence.push({
       identity: this.id,
       feature: known.feature,
       value: known.value,
-      day: known.lastDay,
+      day: dayOf(known.lastHour),
       hours: known.hours,
     })
-    known.hours = 0
+    known.written = known.hours
   }
 
   /** Presence rows of all days before `day` (all days when absent), for the sweep, eviction and shutdown. */
   flushPresence(day = Number.POSITIVE_INFINITY): void {
     for (const feature of this.features)
-      for (const known of feature.values.values()) {
-        if (known.lastDay >= day) continue
-        const hours = known.hours
-        this.#leaveDay(known)
-        // The bits stay: the row is an OR, and the next bit of the same day writes them again.
-        known.hours = day === Number.POSITIVE_INFINITY ? hours : 0
-      }
+      for (const known of feature.values.values()) if (dayOf(known.lastHour) < day) this.#leaveDay(known)
   }
 
   /** Open hours that may close once the identity's (or the sweep's) event time has reached `time`, oldest first. */
@@ -261,46 +180,69 @@ export class IdentityState {
     return this.open.filter((u) => u.hour < before).sort((a, b) => a.hour - b.hour)
   }
 
-  /** Learns an hour and forgets its details. */
+  /** Learns an hour and forgets its details. Hours must close in ascending order; `closable` gives them so. */
   close(unit: OpenUnit, closing: Closing): { readonly row: UnitRow; readonly held: readonly HeldRow[] } {
+    if (!this.open.includes(unit)) throw new Error(`hour ${unit.hour} of ${this.id} is not open`)
+    if (unit.hour <= this.lastClosedHour) throw new Error(`hour ${unit.hour} of ${this.id} is closed already`)
     const day = dayOf(unit.hour)
     const held: HeldRow[] = []
+    let novel = 0
     for (const known of unit.seen) {
-      const feature = this.features[featureIndex(known.feature)]
+      const index = featureIndex(known.feature)
+      const feature = this.features[index]
       if (feature === undefined) continue
-      const wasLearnt = known.held !== 'held' && known.presence > 0
-      if (!wasLearnt) {
-        const decision = closing.gate(known)
-        const next = decision.to === 'hold' ? 'held' : decision.to === 'promote' ? 'promoted' : known.held
-        if (next !== known.held) {
-          if (next === 'promoted') addTotal(feature, day, decayed(known.presence, day - known.day))
-          known.held = next
-          held.push({
-            identity: this.id,
-            feature: known.feature,
-            value: known.value,
-            hour: unit.hour,
-            state: next === 'promoted' ? 'promoted' : 'held',
-            reason: decision.to === 'learn' ? '' : decision.reason,
-          })
-        }
-      }
-      known.presence = decayed(known.presence, day - known.day) + 1
-      known.day = Math.max(day, known.day)
-      if (known.held !== 'held') addTotal(feature, day, 1)
+      if (known.presence === 0) novel |= 1 << index
+      const change = this.#learnValue(feature, known, day, closing)
+      if (change !== null) held.push({ identity: this.id, hour: unit.hour, ...change })
     }
     this.#learnCounts(unit, closing, day)
     this.closedUnits += 1
-    for (let i = 0; i < this.features.length; i++) {
-      const feature = this.features[i]
-      if (feature !== undefined && (unit.novel & (1 << i)) !== 0) feature.novelUnits += 1
-    }
+    const novelFeatures = this.features.filter((_, index) => (novel & (1 << index)) !== 0)
+    for (const feature of novelFeatures) feature.novelUnits += 1
     if (closing.surprise > 0) this.surprises.push({ hour: unit.hour, surprise: closing.surprise })
-    this.surprises = this.surprises.filter((s) => s.hour > unit.hour - 168)
-    if (this.firstHour < 0 || unit.hour < this.firstHour) this.firstHour = unit.hour
-    this.lastClosedHour = Math.max(this.lastClosedHour, unit.hour)
+    if (this.surprises.length > 0)
+      this.surprises = this.surprises.filter((s) => s.hour > unit.hour - SURPRISE_HOURS)
+    if (this.firstHour < 0) this.firstHour = unit.hour
+    this.lastClosedHour = unit.hour
     this.open = this.open.filter((u) => u !== unit)
-    return { row: this.#unitRow(unit, closing), held }
+    const row = this.#unitRow(
+      unit,
+      closing,
+      novelFeatures.map((feature) => feature.id),
+    )
+    return { row, held }
+  }
+
+  /** Adds an hour of presence; returns what the gate changed. */
+  #learnValue(
+    feature: FeatureState,
+    known: KnownValue,
+    day: number,
+    closing: Closing,
+  ): Omit<HeldRow, 'identity' | 'hour'> | null {
+    const before = decayed(known.presence, day - known.day)
+    let change: Omit<HeldRow, 'identity' | 'hour'> | null = null
+    if (known.held === 'held' || before <= DORMANT_PRESENCE) {
+      const decision = closing.gate(known)
+      const next = decision.to === 'hold' ? 'held' : decision.to === 'promote' ? 'promoted' : known.held
+      if (decision.to !== 'learn' && next !== known.held) {
+        const { feature: id, value } = known
+        change = {
+          feature: id,
+          value,
+          state: decision.to === 'hold' ? 'held' : 'promoted',
+          reason: decision.reason,
+        }
+        // What is held is no part of the total, what was held now is.
+        if (known.held === 'held') addTotal(feature, day, before)
+        else if (next === 'held') addTotal(feature, day, -before)
+        known.held = next
+      }
+    }
+    known.presence = before + 1
+    known.day = day
+    if (known.held !== 'held') addTotal(feature, day, 1)
+    return change
   }
 
   #learnCounts(unit: OpenUnit, closing: Closing, day: number): void {
@@ -335,12 +277,7 @@ export class IdentityState {
     return count * 2 ** (-Math.max(0, week - last) / SLOT_HALF_LIFE_WEEKS)
   }
 
-  #unitRow(unit: OpenUnit, closing: Closing): UnitRow {
-    const novel: FeatureId[] = []
-    for (let i = 0; i < FEATURES.length; i++) {
-      const feature = FEATURES[i]
-      if (feature !== undefined && (unit.novel & (1 << i)) !== 0) novel.push(feature.id)
-    }
+  #unitRow(unit: OpenUnit, closing: Closing, novel: readonly FeatureId[]): UnitRow {
     return {
       identity: this.id,
       hour: unit.hour,
@@ -366,41 +303,9 @@ export class IdentityState {
     }
   }
 
-  /**
-   * Remembers where a credential was used. Returns its earlier uses elsewhere (before this one), and whether the
-   * credential is new; null when the activity has no credential or no address.
-   */
-  useCredential(activity: Activity): {
-    readonly begun: boolean
-    readonly uses: readonly CredentialUse[]
-    readonly here: CredentialUse
-  } | null {
-    const { credential, origin, time } = activity
-    if (credential === '' || origin.address === '') return null
-    let uses = this.credentials.get(credential)
-    const begun = uses === undefined
-    if (uses === undefined) {
-      if (this.credentials.size >= CREDENTIALS_KEPT) this.#forgetCredentials(time)
-      uses = []
-    } else {
-      this.credentials.delete(credential)
-    }
-    this.credentials.set(credential, uses)
-    let here = uses.find((u) => u.address === origin.address)
-    if (here === undefined) {
-      here = { address: origin.address, network: origin.network, first: time, last: time }
-      if (uses.length < USES_KEPT) uses.push(here)
-    } else if (time > here.last) here.last = time
-    return { begun, uses, here }
-  }
-
-  #forgetCredentials(now: number): void {
-    for (const [credential, uses] of this.credentials) {
-      const last = uses.reduce((latest, u) => Math.max(latest, u.last), 0)
-      if (last < now - CREDENTIAL_MEMORY_MS || this.credentials.size >= CREDENTIALS_KEPT)
-        this.credentials.delete(credential)
-      else break
-    }
+  /** Remembers where the credential was used; null when the activity has no credential or no address. */
+  useCredential(activity: Activity): CredentialSighting | null {
+    return this.credentials.observe(activity, (this.lastClosedHour + 1) * 3_600_000)
   }
 
   feature(id: FeatureId): FeatureState {
@@ -415,21 +320,24 @@ export class IdentityState {
     state.firstHour = stored.firstHour
     state.lastClosedHour = stored.lastClosedHour
     state.closedUnits = stored.closedUnits
-    for (const v of stored.values) {
+    const lastDay = dayOf(stored.lastClosedHour)
+    for (const v of firstValues(stored.values)) {
       const feature = state.feature(v.feature)
+      const day = dayOf(v.lastHour)
       feature.values.set(v.value, {
         feature: v.feature,
         value: v.value,
         presence: v.presence,
-        day: dayOf(v.lastHour),
+        day,
         firstHour: v.firstHour,
         lastHour: v.lastHour,
         days: v.days,
-        lastDay: dayOf(v.lastHour),
         hours: v.lastDayHours,
+        // Earlier days are known from presence rows; those of the last day may have been lost in a crash: write them again.
+        written: day < lastDay ? v.lastDayHours : 0,
         held: v.held,
       })
-      if (v.held !== 'held') addTotal(feature, dayOf(v.lastHour), v.presence)
+      if (v.held !== 'held') addTotal(feature, day, v.presence)
     }
     for (const feature of state.features) feature.novelUnits = stored.novelUnits[feature.id] ?? 0
     if (stored.slots.length > 0) {
@@ -440,16 +348,10 @@ export class IdentityState {
         state.slotWeeks[s.slot] = s.lastWeek
       }
     }
-    const { hours, ...sums } = stored.moments
-    Object.assign(state.moments, sums)
-    state.moments.hours.set(hours.slice(0, 24))
-    for (const c of [...stored.credentials].reverse())
-      state.credentials.set(
-        c.credential,
-        c.uses.map((u) => ({ ...u })),
-      )
+    loadMoments(state.moments, stored.moments)
+    state.credentials.load(stored.credentials)
     state.surprises = stored.surprises.map((s) => ({ ...s }))
-    state.#day = stored.lastClosedHour < 0 ? -1 : dayOf(stored.lastClosedHour)
+    state.#day = stored.lastClosedHour < 0 ? -1 : lastDay
     return state
   }
 }
@@ -459,63 +361,3 @@ const NONE: OpenUnit[] = []
 const INDEX: ReadonlyMap<FeatureId, number> = new Map(FEATURES.map((f, i) => [f.id, i]))
 /** Position of a feature in FEATURES. */
 export const featureIndex = (id: FeatureId): number => INDEX.get(id) ?? -1
-
-export const openUnit = (hour: number, source: string): OpenUnit => ({
-  hour,
-  source,
-  events: 0,
-  denied: 0,
-  failed: 0,
-  bytes: 0,
-  sessions: 0,
-  sessionMoves: 0,
-  seen: new Set(),
-  last: [],
-  actions: new Set(),
-  resources: new Set(),
-  novel: 0,
-})
-
-const emptyMoments = (): Moments => ({
-  lastDay: 0,
-  units: 0,
-  events: 0,
-  eventsSquared: 0,
-  actions: 0,
-  actionsSquared: 0,
-  resources: 0,
-  resourcesSquared: 0,
-  denied: 0,
-  sessions: 0,
-  sessionMoves: 0,
-  hours: new Float64Array(24),
-})
-
-/** 2^(−days/90) of a sum; days ≤ 0 leave it alone. */
-export const decayed = (sum: number, days: number): number =>
-  days <= 0 || sum === 0 ? sum : sum * 2 ** (-days / HALF_LIFE_DAYS)
-
-function addTotal(feature: FeatureState, day: number, amount: number): void {
-  if (day > feature.day) {
-    feature.total = decayed(feature.total, feature.total === 0 ? 0 : day - feature.day)
-    feature.day = day
-    feature.total += amount
-  } else feature.total += decayed(amount, feature.day - day)
-}
-
-function decayMoments(m: Moments, day: number): void {
-  if (day <= m.lastDay) return
-  const factor = m.lastDay === 0 ? 1 : 2 ** (-(day - m.lastDay) / HALF_LIFE_DAYS)
-  m.units *= factor
-  m.events *= factor
-  m.eventsSquared *= factor
-  m.actions *= factor
-  m.actionsSquared *= factor
-  m.resources *= factor
-  m.resourcesSquared *= factor
-  m.denied *= factor
-  m.sessions *= factor
-  m.sessionMoves *= factor
-  for (let i = 0; i < 24; i++) m.hours[i] = (m.hours[i] ?? 0) * factor
-  m.lastDay = day
-}

@@ -147,10 +147,26 @@ export interface StoredCredential {
   }[]
 }
 
+/** A unit that was closed already but is replayed, because open hours were scored before it was learnt. */
+export interface SettledUnit {
+  readonly hour: number
+  readonly learnedEvents: number
+  readonly learnedActions: number
+  readonly learnedResources: number
+  readonly learnedDenied: number
+  readonly learned: boolean
+  readonly surprise: number
+  /** Gate decisions of that hour. */
+  readonly held: readonly HeldRow[]
+}
+
 /** What the store knows of one identity: enough to go on as if the process had never stopped. */
 export interface StoredIdentity {
   readonly identity: string
-  /** First and last closed hour; −1 when no unit was ever closed. */
+  /**
+   * First and last hour of the baseline below; −1 when it is empty. The last one is two hours before the last closed unit:
+   * an open hour h was scored when hours up to h − 3 were learnt, and replaying it must find the same.
+   */
   readonly firstHour: number
   readonly lastClosedHour: number
   /** Number of closed units, and of those that showed a new value of a feature. */
@@ -165,5 +181,7 @@ export interface StoredIdentity {
   readonly surprises: readonly { readonly hour: number; readonly surprise: number }[]
   /** Activities after the last closed hour, in the order they were first written: they rebuild the open hours. */
   readonly open: readonly Activity[]
+  /** The closed units after `lastClosedHour`, oldest first: replaying closes them with these results. */
+  readonly settled: readonly SettledUnit[]
   readonly alerts: readonly AlertRow[]
 }

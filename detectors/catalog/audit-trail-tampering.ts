@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isHabit } from '../contradiction.ts'
+import { daysBefore, isHabit } from '../contradiction.ts'
 import { defineDetector, quote } from '../detector.ts'
 
 /** Stopping, deleting, narrowing or redirecting an audit trail, flow log, audit device or detector. */
@@ -28,14 +28,14 @@ export const detector = defineDetector({
     },
   },
   score({ activity, state, unit }) {
-    if (isHabit(state, 'action', activity.action, unit.hour)) return null
+    if (isHabit(state, activity, unit.hour)) return null
     const refused = activity.outcome !== 'success'
     return {
       score: 0,
       severity: refused ? 'medium' : 'critical',
       value: activity.action,
       observed: { action: activity.action, outcome: activity.outcome, resource: activity.resources[0] ?? '' },
-      expected: { days_with_this_action: state.feature('action').values.get(activity.action)?.days ?? 0 },
+      expected: { days_with_this_action: daysBefore(state, 'action', activity.action, unit.hour) },
       text: `${refused ? 'Tried to tamper' : 'Tampered'} with the audit trail: ${quote(activity.action)} on ${quote(activity.resources[0] ?? 'unnamed')}.`,
     }
   },

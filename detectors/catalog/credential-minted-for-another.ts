@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isHabit } from '../contradiction.ts'
+import { daysBefore, isHabit } from '../contradiction.ts'
 import { defineDetector, quote } from '../detector.ts'
 
 /** A key, token, login profile, secret or certificate created for another identity by one that does not usually do so. */
@@ -42,7 +42,7 @@ export const detector = defineDetector({
   score({ activity, state, unit }) {
     const target = activity.details.issuedTo ?? activity.details.targetIdentity ?? ''
     if (target === '' || target === state.id) return null
-    if (isHabit(state, 'action', activity.action, unit.hour)) return null
+    if (isHabit(state, activity, unit.hour)) return null
     const refused = activity.outcome !== 'success'
     return {
       score: 0,
@@ -54,7 +54,7 @@ export const detector = defineDetector({
         issued_to: target,
         credential: activity.details.issuedCredential ?? '',
       },
-      expected: { days_with_this_action: state.feature('action').values.get(activity.action)?.days ?? 0 },
+      expected: { days_with_this_action: daysBefore(state, 'action', activity.action, unit.hour) },
       text: `${refused ? 'Tried to mint' : 'Minted'} a credential for ${quote(target)} by ${quote(activity.action)}.`,
     }
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { CredentialUse } from '../../features/identity-state.ts'
+import type { CredentialUse } from '../../features/credential-uses.ts'
 import { defineDetector, quote, type Subject } from '../detector.ts'
 
 /** A bound token used from where its pod and node are not. Blind behind a proxy that hides the caller's address. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isHabit } from '../contradiction.ts'
+import { granteesOf, isHabit } from '../contradiction.ts'
 import { defineDetector, quote } from '../detector.ts'
 
 /** An identity that edits its own policy, binding, role, boundary or trust. */
@@ -40,9 +40,9 @@ export const detector = defineDetector({
     },
   },
   score({ activity, state, unit }) {
-    const { targetIdentity, grantee, grant } = activity.details
-    if (targetIdentity !== state.id && grantee !== state.id) return null
-    if (isHabit(state, 'action', activity.action, unit.hour)) return null
+    const { targetIdentity, grant } = activity.details
+    if (targetIdentity !== state.id && !granteesOf(activity).includes(state.id)) return null
+    if (isHabit(state, activity, unit.hour)) return null
     const refused = activity.outcome !== 'success'
     return {
       score: 0,

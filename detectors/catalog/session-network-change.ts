@@ -21,7 +21,7 @@ export const detector = defineDetector({
   examples: {
     fires: {
       title: 'A session moves from the data centre to an access line',
-      habit: [{ authMethod: 'session', credential: 'ASIAHABIT', origin: dataCentre() }],
+      habit: [{ authMethod: 'session', credential: 'ASIA#', origin: dataCentre() }],
       now: [
         { authMethod: 'session', credential: 'ASIANOW', origin: dataCentre() },
         {
@@ -39,16 +39,16 @@ export const detector = defineDetector({
     },
     silent: {
       title: 'A session stays',
-      habit: [{ authMethod: 'session', credential: 'ASIAHABIT', origin: dataCentre() }],
+      habit: [{ authMethod: 'session', credential: 'ASIA#', origin: dataCentre() }],
       now: [{ authMethod: 'session', credential: 'ASIANOW', origin: dataCentre() }],
     },
   },
   score({ activity, state, credential, mature }, { priorSessions, priorRate }) {
-    if (!mature || credential === null || credential.begun) return null
+    if (!mature || credential === null || !credential.arrived) return null
     if (activity.authMethod !== 'session' && activity.authMethod !== 'bound-token') return null
     const { network } = activity.origin
     const before = credential.uses.find((u) => u.network !== network)
-    if (before === undefined || credential.here.first !== activity.time) return null
+    if (before === undefined) return null
     if (credential.uses.some((u) => u.network === network && u !== credential.here)) return null
     const { sessions, sessionMoves } = state.moments
     const p = (sessionMoves + priorSessions * priorRate) / (sessions + priorSessions)

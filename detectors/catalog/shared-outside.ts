@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { isHabit } from '../contradiction.ts'
+import type { Activity } from '../../ingest/activity.ts'
+import { granteesOf, isHabit } from '../contradiction.ts'
 import { defineDetector, quote } from '../detector.ts'
 
 /** A resource or a role opened to another account, tenant or the public by an identity that does not usually do so. */
@@ -9,7 +10,7 @@ export const detector = defineDetector({
   family: 'permission use',
   analyticType: 'rule',
   attacks: [{ tactic: 'TA0010', technique: 'T1537' }],
-  trigger: { on: 'activity', effects: ['sharing-outside', 'trust-change'] },
+  trigger: { on: 'activity', effects: ['sharing-outside', 'trust-change', 'permission-grant'] },
   params: z.object({}),
   sees: 'A resource or a role opened to another account, tenant or the public by an identity that does not usually do so.',
   needs: 'Nothing: works from the first event.',
@@ -40,9 +41,9 @@ export const detector = defineDetector({
     },
   },
   score({ activity, state, unit }) {
-    const { grantee = '' } = activity.details
-    if (grantee === '' || !isOutside(grantee, activity.identity.tenant)) return null
-    if (isHabit(state, 'action', activity.action, unit.hour)) return null
+    const grantee = outsiderOf(activity)
+    if (grantee === undefined) return null
+    if (isHabit(state, activity, unit.hour)) return null
     const refused = activity.outcome !== 'success'
     return {
       score: 0,
@@ -60,11 +61,22 @@ export const detector = defineDetector({
   },
 })
 
-/** `*` and foreign principals are outside; a service principal or the own account is not. */
-function isOutside(grantees: string, tenant: string): boolean {
-  return grantees.split(/[\s,]+/).some((grantee) => {
-    if (grantee === '*' || grantee === 'all') return true
-    const account = /(?:^|:)(\d{12})(?::|$)/.exec(grantee)?.[1]
-    return account !== undefined && account !== tenant
-  })
+/**
+ * The public first, else a foreign account. A permission grant names principals inside as a rule, in many notations: there
+ * only the public counts. `wildcard` of a grant is about what is allowed, elsewhere it is about whom.
+ */
+function outsiderOf(activity: Activity): string | undefined {
+  const grantees = granteesOf(activity)
+  const grant = activity.effect === 'permission-grant'
+  if (!grant && activity.details.wildcard === 'true') return '*'
+  const everyone = grantees.find((grantee) => grantee === '*' || grantee === 'all')
+  if (everyone !== undefined || grant) return everyone
+  return grantees.find((grantee) => isForeignAccount(grantee, activity.identity.tenant))
 }
+
+/** An AWS principal or account other than the own; other tenants do not number theirs so that they could be compared. */
+function isForeignAccount(grantee: string, tenant: string): boolean {
+  const account = ACCOUNT.exec(grantee)?.[1]
+  return account !== undefined && account !== tenant && /^\d{12}$/.test(tenant)
+}
+const ACCOUNT = /(?:^|:)(\d{12})(?::|$)/

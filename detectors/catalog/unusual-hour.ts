@@ -17,7 +17,12 @@ export const detector = defineDetector({
   blindSpots: ['attackers who work at the usual hours'],
   falsePositives: ['daylight saving time', 'a moved schedule', 'manual re-runs'],
   examples: {
-    fires: { title: 'Awake at midnight', habit: [{}], hours: 9 * 60, now: [{ after: 14 * 60 }] },
+    fires: {
+      title: 'Awake at midnight',
+      hours: 9 * 60,
+      hoursOfDay: [8, 9, 10, 11, 12, 13, 14, 15, 16],
+      now: [{ after: 8 * 60 }],
+    },
     silent: { title: 'A round-the-clock service', now: [{}] },
   },
   score({ state, unit, mature }) {

@@ -9,6 +9,8 @@ import {
 } from '../feature.ts'
 import type {
   AlertRow,
+  HeldRow,
+  SettledUnit,
   StoredCredential,
   StoredIdentity,
   StoredMoments,
@@ -30,6 +32,8 @@ const IDENTITIES_PER_QUERY = 1000
 const HOUR = 3_600_000
 const CREDENTIAL_HOURS = 48
 const CREDENTIALS = 64
+/** How far the baseline stays behind the last closed hour; see `StoredIdentity`. */
+const SETTLING_HOURS = 2
 const USES = 16
 const SURPRISE_HOURS = 168
 const ALERT_DAYS = 7
@@ -53,6 +57,7 @@ export async function loadIdentities(
   for (const some of chunks([...new Set(identities)], IDENTITIES_PER_QUERY)) {
     const drafts = await closedHours(session, some)
     await addUnits(session, drafts)
+    await addSettled(session, drafts)
     const groups = [...byAge(drafts)]
     const values = async (): Promise<void> => {
       for (const group of groups) await addValues(session, group)
@@ -83,6 +88,7 @@ interface Draft {
   credentials: StoredCredential[]
   surprises: { readonly hour: number; readonly surprise: number }[]
   open: Activity[]
+  settled: SettledUnit[]
   alerts: AlertRow[]
 }
 type Drafts = ReadonlyMap<string, Draft>
@@ -106,6 +112,7 @@ async function closedHours(session: Session, identities: readonly string[]): Pro
       credentials: [],
       surprises: [],
       open: [],
+      settled: [],
       alerts: [],
     })
   }
@@ -115,8 +122,11 @@ async function closedHours(session: Session, identities: readonly string[]): Pro
   for (const row of rows) {
     const draft = drafts.get(textAt(row, 0))
     if (draft === undefined) continue
-    draft.firstHour = numberAt(row, 1)
-    draft.lastClosedHour = numberAt(row, 2)
+    const first = numberAt(row, 1)
+    const cut = numberAt(row, 2) - SETTLING_HOURS
+    if (first > cut) continue
+    draft.firstHour = first
+    draft.lastClosedHour = cut
   }
   return drafts
 }
@@ -170,7 +180,7 @@ async function addUnits(session: Session, drafts: Drafts): Promise<void> {
         SELECT *, ${lastHour(known)} AS last, exp2((intDiv(hour, 24) - intDiv(last, 24)) / ${HALF_LIFE_DAYS}) AS decay,
           if(learned = 1, decay, 0) AS w
         FROM (
-          SELECT * FROM unit WHERE identity IN ${tuple([...known.keys()])}
+          SELECT * FROM unit WHERE identity IN ${tuple([...known.keys()])} AND hour <= ${lastHour(known)}
           ORDER BY identity, hour, version DESC LIMIT 1 BY identity, hour
         )
       ) GROUP BY identity, slot, last
@@ -310,17 +320,53 @@ async function addValues(session: Session, drafts: Drafts): Promise<void> {
 
 async function addHeld(session: Session, drafts: Drafts): Promise<void> {
   const rows = await session.rows(
-    `SELECT identity, feature, value, state FROM held FINAL WHERE identity IN ${tuple([...drafts.keys()])}`,
+    `SELECT identity, feature, value, state, hour, reason FROM held FINAL WHERE identity IN ${tuple([...drafts.keys()])}`,
   )
   for (const row of rows) {
-    const values = drafts.get(textAt(row, 0))?.values
-    const key = `${textAt(row, 1)}\0${textAt(row, 2)}`
-    const known = values?.get(key)
+    const draft = drafts.get(textAt(row, 0))
+    const feature = FEATURE_BY_NAME.get(textAt(row, 1))
     const state = textAt(row, 3)
-    // A value held in a batch whose units were lost has no presence yet: the replay will judge it again.
-    if (known === undefined || (state !== 'held' && state !== 'promoted')) continue
-    values?.set(key, { ...known, held: state })
+    if (draft === undefined || feature === undefined || (state !== 'held' && state !== 'promoted')) continue
+    const value = textAt(row, 2)
+    const hour = numberAt(row, 4)
+    const key = `${feature}\0${value}`
+    const known = draft.values.get(key)
+    const later = hour > draft.lastClosedHour
+    // Decided in an hour that will be replayed: before it, a promoted value was held, and a held one unseen.
+    if (known !== undefined && !(later && state === 'held'))
+      draft.values.set(key, { ...known, held: later ? 'held' : state })
+    const at = draft.settled.findIndex((unit) => unit.hour === hour)
+    const unit = draft.settled[at]
+    if (unit === undefined) continue
+    const decision: HeldRow = {
+      identity: draft.identity,
+      feature,
+      value,
+      hour,
+      state,
+      reason: textAt(row, 5),
+    }
+    draft.settled[at] = { ...unit, held: [...unit.held, decision] }
   }
+}
+
+/** The closed units after the cut, with what was learnt of them. */
+async function addSettled(session: Session, drafts: Drafts): Promise<void> {
+  const rows = await session.rows(`
+    SELECT identity, hour, learned_events, learned_actions, learned_resources, learned_denied, learned, surprise FROM unit
+    WHERE identity IN ${tuple([...drafts.keys()])} AND hour > ${lastHour(drafts)}
+    ORDER BY identity, hour, version DESC LIMIT 1 BY identity, hour`)
+  for (const row of rows)
+    drafts.get(textAt(row, 0))?.settled.push({
+      hour: numberAt(row, 1),
+      learnedEvents: numberAt(row, 2),
+      learnedActions: numberAt(row, 3),
+      learnedResources: numberAt(row, 4),
+      learnedDenied: numberAt(row, 5),
+      learned: numberAt(row, 6) === 1,
+      surprise: numberAt(row, 7),
+      held: [],
+    })
 }
 
 async function addCredentials(session: Session, drafts: Drafts): Promise<void> {
