@@ -9,7 +9,15 @@ import { Scorer } from '../detectors/scorer.ts'
 import { Estate } from '../features/estate.ts'
 import { dayOf, hourOf } from '../features/feature.ts'
 import { IdentityState } from '../features/identity-state.ts'
-import type { AlertRow, HeldRow, PresenceRow, StoreBatch, StoredIdentity, UnitRow } from '../features/rows.ts'
+import type {
+  AlertRow,
+  CalibrationRow,
+  HeldRow,
+  PresenceRow,
+  StoreBatch,
+  StoredIdentity,
+  UnitRow,
+} from '../features/rows.ts'
 import type { Store } from '../features/store/connection.ts'
 import type { Activity } from '../ingest/activity.ts'
 import { type Attribution, createAttribution } from '../ingest/attribution.ts'
@@ -160,14 +168,24 @@ export class Pipeline {
     if (saved !== undefined) {
       const state = calibrationState.parse(JSON.parse(saved))
       this.#calibration.load(await store.calibration(state.day - 32, state.day - 3))
-      for (const unit of await store.scoredUnits(state.day - 2, state.day + 1))
+      const reached = dayOf(hourOf(maxTime))
+      for (const unit of await store.scoredUnits(state.day - 2, reached))
         this.#calibration.record(unit.stratum, unit.hour, unit.scores)
       this.#calibration.restore(state)
       this.#leftOpen = true
-      await this.#closeLeftOpen(state.day)
-      this.#sweep(state.day)
+      // Days that began in the batch during which the process died begin again, in order.
+      for (let day = state.day; day <= reached; day++) await this.#beginDay(day)
     }
   }
+
+  /** Event time has reached a day: closes what went silent, then takes the day's snapshot for calibration. */
+  async #beginDay(day: number): Promise<void> {
+    await this.#closeLeftOpen(day)
+    this.#sweep(day)
+    this.#calibrationRows.push(...this.#calibration.rollover(day))
+  }
+
+  #calibrationRows: CalibrationRow[] = []
 
   /** Some identities with open hours are not in memory: since a restart, or since they were evicted. */
   #leftOpen = false
@@ -205,16 +223,11 @@ export class Pipeline {
     const counts = newCounts()
     const { activities, letters } = await this.#fresh(records, counts)
     await this.#bringIn(activities)
-    const calibrationRows = []
     const late: { identity: string; hour: number }[] = []
     const touched = new Set<Resident>()
     for (const activity of activities) {
       const day = dayOf(hourOf(activity.time))
-      if (day > this.#calibration.day) {
-        await this.#closeLeftOpen(day)
-        this.#sweep(day)
-        calibrationRows.push(...this.#calibration.rollover(day))
-      }
+      if (day > this.#calibration.day) await this.#beginDay(day)
       const resident = this.#residentOf(activity)
       touched.add(resident)
       if (!this.#scorer.score(resident, activity, 'stream')) {
@@ -223,7 +236,7 @@ export class Pipeline {
       this.#accepted.push(activity)
     }
     counts.scored += activities.length
-    await this.#write(touched, letters, calibrationRows, late)
+    await this.#write(touched, letters, late)
     return counts
   }
 
@@ -352,7 +365,6 @@ export class Pipeline {
   async #write(
     touched: ReadonlySet<Resident>,
     deadLetters: readonly DeadLetter[],
-    calibration: StoreBatch['calibration'],
     late: readonly { readonly identity: string; readonly hour: number }[],
   ): Promise<void> {
     for (const resident of touched) {
@@ -374,7 +386,7 @@ export class Pipeline {
       held: this.#held,
       units: this.#units,
       presence: this.#presence,
-      calibration,
+      calibration: this.#calibrationRows,
       deadLetters,
       activities: this.#accepted,
     }
@@ -390,8 +402,9 @@ export class Pipeline {
     this.#held = []
     this.#units = []
     this.#presence = []
+    this.#calibrationRows = []
     this.#accepted = []
-    const state = calibration.length > 0 || this.#calibration.day >= 0 ? this.#calibration.save() : ''
+    const state = this.#calibration.day >= 0 ? this.#calibration.save() : ''
     await this.#writing
     this.#seen.trim()
     this.#writing = this.#store(batch, late, published, state)
@@ -440,7 +453,7 @@ export class Pipeline {
   /** Writes what memory alone knows and waits for it. Hours that are still open stay open: they come back from activities. */
   async close(): Promise<void> {
     for (const resident of this.#residents.all()) this.#release(resident)
-    await this.#write(new Set(), [], [], [])
+    await this.#write(new Set(), [], [])
     await this.#writing
   }
 }

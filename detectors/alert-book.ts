@@ -216,7 +216,7 @@ function statisticalCause(signal: Signal): Cause {
   return {
     ...about(signal.detector, signal.draft),
     p: published(signal.p),
-    score: signal.draft.score,
+    score: Math.round(signal.draft.score * 1000) / 1000,
     contradiction: false,
     severity: 'low',
     evidence: [...signal.evidence],

@@ -8,8 +8,8 @@ import { type Arrival, Scorer } from '../../detectors/scorer.ts'
 import { Estate } from '../../features/estate.ts'
 import { dayOf, hourOf } from '../../features/feature.ts'
 import { IdentityState } from '../../features/identity-state.ts'
-import type { CalibrationRow, HeldRow, UnitRow } from '../../features/rows.ts'
-import type { Activity, Identity } from '../../ingest/activity.ts'
+import type { CalibrationRow, HeldRow, StoredIdentity, UnitRow } from '../../features/rows.ts'
+import type { Activity, Identity, Kind } from '../../ingest/activity.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 3_600_000
@@ -142,6 +142,7 @@ export class Player {
         state: new IdentityState(identity, kind),
         verdicts: new Map(),
         alerts: new Map(),
+        settled: new Map(),
         lastAlertHour: -1,
       }
       this.residents.set(identity.id, resident)
@@ -159,6 +160,27 @@ export class Player {
     }
     for (const { alert } of this.alerts.drain()) this.raised.set(alert.uid, structuredClone(alert))
     return this
+  }
+
+  /** Takes an identity from the store, as the pipeline does. */
+  admit(stored: StoredIdentity, identity: Identity, kind: Kind): Resident {
+    const resident: Resident = {
+      state: IdentityState.load(stored, identity, kind),
+      verdicts: new Map(),
+      alerts: new Map(stored.alerts.map((row) => [row.day, alertSchema.parse(JSON.parse(row.body))])),
+      settled: new Map(stored.settled.map((unit) => [unit.hour, unit])),
+      lastAlertHour: -1,
+    }
+    for (const row of stored.alerts) {
+      const hour = hourOf(row.lastTime)
+      if (hour <= stored.lastClosedHour) resident.lastAlertHour = Math.max(resident.lastAlertHour, hour)
+    }
+    this.residents.set(identity.id, resident)
+    this.estate.countIdentity(kind)
+    this.groups.countMember(peerGroupOf(kind, identity))
+    this.play(stored.open, 'store')
+    this.scorer.settle(resident)
+    return resident
   }
 
   roll(day: number): void {
