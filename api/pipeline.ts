@@ -107,7 +107,9 @@ export class Pipeline {
   #known = new Set<string>()
   #units: UnitRow[] = []
   #held: HeldRow[] = []
+  /** The latest write, and the one before it: two are under way at most, which bounds memory. */
   #writing: Promise<void> = Promise.resolve()
+  #writingBefore: Promise<void> = Promise.resolve()
 
   private constructor(options: PipelineOptions, learnUntil: number) {
     this.#options = options
@@ -218,7 +220,7 @@ export class Pipeline {
     await store.setCursor(PUBLISHING_CURSOR, '[]')
   }
 
-  /** Scores a batch and starts to store it; resolves when the batch **before** it is durable and this one is scored. */
+  /** Scores a batch and starts to store it; resolves when this one is scored and the one two before it durable. */
   async take(records: readonly ReadRecord[]): Promise<BatchCounts> {
     const counts = newCounts()
     const { activities, letters } = await this.#fresh(records, counts)
@@ -361,7 +363,7 @@ export class Pipeline {
 
   #presence: PresenceRow[] = []
 
-  /** Starts to store what the batch brought; waits only for the batch before it, so that scoring and storing overlap. */
+  /** Starts to store what the batch brought; waits only for the batch two before it, so that scoring and storing overlap. */
   async #write(
     touched: ReadonlySet<Resident>,
     deadLetters: readonly DeadLetter[],
@@ -405,9 +407,11 @@ export class Pipeline {
     this.#calibrationRows = []
     this.#accepted = []
     const state = this.#calibration.day >= 0 ? this.#calibration.save() : ''
-    await this.#writing
+    await this.#writingBefore
     this.#seen.trim()
-    this.#writing = this.#store(batch, late, published, state)
+    const before = this.#writing
+    this.#writingBefore = before
+    this.#writing = before.then(() => this.#store(batch, late, published, state))
     // Whoever waits for the next batch or for `durable` sees the failure; nobody else must crash the process over it.
     this.#writing.catch(() => {})
   }

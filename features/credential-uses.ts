@@ -1,4 +1,5 @@
 import type { Activity } from '../ingest/activity.ts'
+import { hourOf } from './feature.ts'
 import type { StoredCredential } from './rows.ts'
 
 /** One place where a credential was used, with the first and last event time there. */
@@ -22,11 +23,11 @@ export interface CredentialSighting {
 
 const CREDENTIALS_KEPT = 64
 const USES_KEPT = 16
-const MEMORY_MS = 48 * 3_600_000
+const MEMORY_HOURS = 48
 
 /**
- * Where the recent credentials of one identity were used: 48 h back from the end of its last closed hour, because that is
- * what the store can answer; a memory that reached further would count sessions differently after a restart.
+ * Where the recent credentials of one identity were used: what happened before the 48 clock hours up to the activity at hand
+ * is forgotten, because the store answers that far back; a longer memory would count sessions differently after a restart.
  */
 export class CredentialUses {
   readonly #uses = new Map<string, CredentialUse[]>()
@@ -35,11 +36,11 @@ export class CredentialUses {
     return this.#uses.size
   }
 
-  /** Null when the activity has no credential or no address. `closedUntil`: end of the last closed hour, ms. */
-  observe(activity: Activity, closedUntil: number): CredentialSighting | null {
+  /** Null when the activity has no credential or no address. */
+  observe(activity: Activity): CredentialSighting | null {
     const { credential, origin, time } = activity
     if (credential === '' || origin.address === '') return null
-    const since = closedUntil - MEMORY_MS
+    const since = (hourOf(time) - MEMORY_HOURS) * 3_600_000
     const known = this.#uses.get(credential)
     const uses = known === undefined ? [] : withoutOld(known, since)
     const begun = uses.length === 0

@@ -305,7 +305,7 @@ export class IdentityState {
 
   /** Remembers where the credential was used; null when the activity has no credential or no address. */
   useCredential(activity: Activity): CredentialSighting | null {
-    return this.credentials.observe(activity, (this.lastClosedHour + 1) * 3_600_000)
+    return this.credentials.observe(activity)
   }
 
   feature(id: FeatureId): FeatureState {

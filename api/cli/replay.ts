@@ -41,7 +41,7 @@ export function registerReplay(program: Command): void {
 }
 
 /** Records per batch: few wide inserts, and a bound on memory. */
-const BATCH = 20_000
+const BATCH = 10_000
 const SUMMARIES_SHOWN = 20
 
 async function replay(paths: readonly string[], options: ReplayOptions): Promise<number> {

@@ -227,10 +227,14 @@ export function plainState(state: IdentityState): unknown {
       count === 0 ? [] : [{ slot, count, week: state.slotWeeks?.[slot] }],
     ),
     moments: { ...moments, hours: [...moments.hours] },
-    credentials: [...state.credentials.entries()].map(([credential, uses]) => ({
-      credential,
-      uses: uses.map((use) => ({ ...use })),
-    })),
+    // What the next use of a credential is compared with: older places are forgotten then.
+    credentials: [...state.credentials.entries()]
+      .flatMap(([credential, uses]) =>
+        uses
+          .filter((use) => use.last >= (state.lastClosedHour + 1 - 48) * HOUR)
+          .map(({ address, network, last }) => `${credential} ${address} ${network} ${last}`),
+      )
+      .sort(),
     surprises: state.surprises,
   }
 }
