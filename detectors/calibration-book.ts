@@ -3,7 +3,15 @@ import { dayOf } from '../features/feature.ts'
 import type { IdentityState } from '../features/identity-state.ts'
 import type { CalibrationRow } from '../features/rows.ts'
 import { alphaOf, type BudgetState, nextBudget } from './budget.ts'
-import { binOf, calibratedP, finestWithEnough, Histogram, uncalibratedP } from './calibration.ts'
+import {
+  BIN_COUNT,
+  BINS_PER_NAT,
+  binOf,
+  calibratedP,
+  finestWithEnough,
+  Histogram,
+  uncalibratedP,
+} from './calibration.ts'
 import { familySurprise, strongestByFamily } from './combination.ts'
 import type { Family } from './detector.ts'
 import type { CampaignWindow, Signal } from './verdict.ts'
@@ -35,6 +43,8 @@ const LEAST_UNITS = 500
 const ASSUMED_UNITS = 1000
 const UNITS = ''
 const ESTATE = '*'
+/** Counted like the score of a detector: so the number of alerted units of a day is stored with the rest. */
+const ALERTED = 'alerted'
 
 export class CalibrationBook {
   readonly #days = new Map<number, Map<string, DayStratum>>()
@@ -98,6 +108,44 @@ export class CalibrationBook {
         best = { p: campaignP, campaign: window }
     }
     return best
+  }
+
+  /**
+   * What an alerted unit may count as, null for nothing. Left out altogether, calibration would see a world without its
+   * rarest hours, call the next ones rarer still and alert on ever more; taken as they are, incidents would hide each other.
+   * So as many a day as the operator expects count, as if they had just reached the budget.
+   */
+  scoresOfAlerted(
+    stratum: string,
+    hour: number,
+    scores: Readonly<Record<string, number>>,
+  ): Record<string, number> | null {
+    this.at(dayOf(hour))
+    const alpha = alphaOf(this.#budget, 'unit', this.unitsPerDay)
+    if (this.#alertedOn(dayOf(hour)) >= this.#budget.alertsPerDay) return null
+    const counted: Record<string, number> = { [ALERTED]: 1 }
+    for (const [detector, score] of Object.entries(scores))
+      counted[detector] = Math.min(score, this.#edge(stratum, detector, alpha))
+    return counted
+  }
+
+  /** The smallest score, on the grid of bins, with a p of at most `alpha`. */
+  #edge(stratum: string, detector: string, alpha: number): number {
+    let below = 0
+    let reached = BIN_COUNT
+    while (reached - below > 1) {
+      const middle = (below + reached) >> 1
+      if (this.p(stratum, detector, middle / BINS_PER_NAT) <= alpha) reached = middle
+      else below = middle
+    }
+    return reached / BINS_PER_NAT
+  }
+
+  #alertedOn(day: number): number {
+    let units = 0
+    for (const { detectors } of this.#days.get(day)?.values() ?? [])
+      for (const count of detectors.get(ALERTED)?.values() ?? []) units += count
+    return units
   }
 
   /** Counts the scores of a closed unit. Detectors that said nothing count as score 0. */

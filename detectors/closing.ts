@@ -32,18 +32,23 @@ export function closeUnit(
   const { state } = resident
   const { calibration } = context
   const stratum = calibration.stratumOf(state)
-  const scores = scoresOf(verdict)
-  const unitState = verdict.alerted ? 'alerted' : context.mature && context.scored ? 'scored' : 'learning'
-  if (unitState === 'scored') calibration.record(stratum, unit.hour, scores)
+  const raw = scoresOf(verdict)
+  const counts = context.mature && context.scored
+  const counted = !counts
+    ? null
+    : verdict.alerted
+      ? calibration.scoresOfAlerted(stratum, unit.hour, raw)
+      : raw
+  if (counted !== null) calibration.record(stratum, unit.hour, counted)
   const taken = learnedCounts(state, unit, verdict.alerted, context.mature && !context.learnAll)
   return state.close(unit, {
     ...taken,
     learned: !verdict.alerted,
-    scores,
+    scores: counted ?? raw,
     // What was told in an alert is no part of a later campaign.
     surprise: verdict.alerted ? 0 : rounded(verdict.surprise),
     stratum,
-    state: unitState,
+    state: counted !== null ? 'scored' : verdict.alerted ? 'alerted' : 'learning',
     gate: (value) =>
       context.learnAll
         ? { to: 'learn' }

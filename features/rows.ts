@@ -44,7 +44,7 @@ export interface UnitRow {
   readonly surprise: number
   /** Calibration stratum (`cloudtrail/low`); scores of open days are counted by it again when a process starts. */
   readonly stratum: string
-  /** Why and whether this unit entered calibration: 'scored' | 'learning' | 'alerted'. */
+  /** Whether this unit entered calibration ('scored'), and why not. */
   readonly state: UnitState
 }
 export type UnitState = 'scored' | 'learning' | 'alerted'

@@ -165,9 +165,7 @@ async function read(normalised: boolean): Promise<[number, number, number]> {
   })
 }
 
-function inOrder(
-  registry: Awaited<ReturnType<typeof loadSources>>,
-): AsyncGenerator<readonly ReadRecord[]> {
+function inOrder(registry: Awaited<ReturnType<typeof loadSources>>): AsyncGenerator<readonly ReadRecord[]> {
   return replayInOrder(list.files, {
     registry,
     tenant: '',

@@ -13,7 +13,7 @@ import { Random } from '../../datasets/random.ts'
 import { type Compiled, compile } from '../support/compiled.ts'
 
 /** The promises about crashes and repetition, by really killing the program: `plumbline replay` as it is built. */
-const PLUMBLINE = fileURLToPath(new URL('../../dist/api/cli/main.js', import.meta.url))
+const PLUMBLINE = join(fileURLToPath(new URL('../..', import.meta.url)), 'dist/api/cli/main.js')
 const KILLS = 10
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-kill-'))
 const logs = join(folder, 'logs')

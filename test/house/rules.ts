@@ -53,7 +53,7 @@ export const HOMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['maxmind', ['ingest/']],
   ['@ip-location-db/asn', ['ingest/']],
   ['@ip-location-db/geo-whois-asn-country-mmdb', ['ingest/']],
-  ['simple-statistics', ['features/', 'detectors/']],
+  ['simple-statistics', ['features/', 'detectors/', 'datasets/']],
   ['fastify', ['api/']],
   ['pino', ['api/']],
   ['commander', ['api/cli/', 'datasets/']],
@@ -174,8 +174,10 @@ export function disciplineBreaches({ path, text, source }: File): string[] {
   const code = source.code.replaceAll(LISTS, (list) => list.replaceAll(/\S/g, ' '))
   for (const { pattern, sentence } of IN_CODE)
     for (const match of code.matchAll(pattern)) breaches.push(`${at(match.index)}: ${sentence}`)
+  // `auth-reading.ts` says it for the five auth sources, which read their records through it.
   const loud =
-    [...source.strings.values(), text].some((s) => /SKIPPED: \S/.test(s)) && /console\.warn/.test(code)
+    ([...source.strings.values(), text].some((s) => /SKIPPED: \S/.test(s)) && /console\.warn/.test(code)) ||
+    /from '\.\/auth-reading\.ts'/.test(text)
   for (const match of code.matchAll(SKIP))
     if (!loud) breaches.push(`${at(match.index)}: ${match[0]} without console.warn('SKIPPED: …') in the file`)
   return breaches

@@ -71,7 +71,7 @@ export function activityAt(time: number, uid: string, sketch: Sketch = {}): Acti
 /** The activities of an example: `habit` hour by hour, then what happens in the hour after. */
 export function story(example: Example, from = MONDAY): { habit: Activity[]; now: Activity[] } {
   const { habit = [{}], hours = 240, hoursOfDay } = example
-  const told = { habit: [] as Activity[], now: [] as Activity[] }
+  const told: { habit: Activity[]; now: Activity[] } = { habit: [], now: [] }
   let hour = hourOf(from)
   for (let lived = 0; lived < hours; hour++) {
     if (hoursOfDay !== undefined && !hoursOfDay.includes(hour % 24)) continue

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { dayOf, FEATURES, type FeatureId, hourOf, slotOf, weekOf } from '../../../features/feature.ts'
-import type { PresenceRow, StoredIdentity, UnitRow } from '../../../features/rows.ts'
+import type { PresenceRow, SettledUnit, StoredIdentity, UnitRow } from '../../../features/rows.ts'
 import type { Activity } from '../../../ingest/activity.ts'
 import { activity, emptyBatch, storeFolder, unit } from '../../support/store.ts'
 
@@ -10,6 +10,8 @@ afterAll(() => folder.remove())
 
 const HOUR = 3_600_000
 const MIDNIGHT = 20_416 * 24
+/** The baseline stays two hours behind the last closed unit: with this one, it reaches exactly to `hour`. */
+const settling = (id: string, hour: number): UnitRow => unit(id, hour + 2)
 
 describe('load', () => {
   it('knows nothing of a stranger, and says so', async () => {
@@ -38,7 +40,12 @@ describe('load', () => {
         { identity: 'i', feature: 'action', value: 'List', day: 20_416, hours: 0b11_0001 },
         { identity: 'i', feature: 'action', value: 'Future', day: 20_417, hours: 1 },
       ],
-      units: [unit('i', MIDNIGHT - 24), unit('i', MIDNIGHT), unit('i', MIDNIGHT + 4)],
+      units: [
+        unit('i', MIDNIGHT - 24),
+        unit('i', MIDNIGHT),
+        unit('i', MIDNIGHT + 4),
+        settling('i', MIDNIGHT + 4),
+      ],
       activities: [
         at(MIDNIGHT, 'List'),
         at(MIDNIGHT + 4, 'Get'),
@@ -81,6 +88,25 @@ describe('load', () => {
     expect(stored?.open.map((a) => a.action)).toEqual(['List', 'New'])
   })
 
+  it('keeps the baseline two hours behind the last closed unit, and gives those after it to be closed again', async () => {
+    const store = await folder.open()
+    await store.write({
+      ...emptyBatch,
+      units: [MIDNIGHT, MIDNIGHT + 1, MIDNIGHT + 2, MIDNIGHT + 3].map((hour) => unit('i', hour)),
+      held: [
+        { identity: 'i', feature: 'action', value: 'Odd', hour: MIDNIGHT + 3, state: 'held', reason: 'rare' },
+      ],
+      activities: [0, 1, 2, 3, 4].map((n) => activity(String(n), 'i', (MIDNIGHT + n) * HOUR)),
+    })
+    const stored = (await store.load(['i'])).get('i')
+    expect([stored?.lastClosedHour, stored?.closedUnits]).toEqual([MIDNIGHT + 1, 2])
+    expect(stored?.settled.map((u) => [u.hour - MIDNIGHT, u.held.map((h) => h.value)])).toEqual([
+      [2, []],
+      [3, ['Odd']],
+    ])
+    expect(stored?.open.map((a) => a.uid)).toEqual(['2', '3', '4'])
+  })
+
   it('gives open activities once each, in the order they were first written', async () => {
     const store = await folder.open()
     const late = activity('late', 'i', (MIDNIGHT + 2) * HOUR)
@@ -110,7 +136,7 @@ describe('load', () => {
         { ...alert, uid: 'recent', day: 20_409, version: 2, body: '{"changed":true}' },
         { ...alert, uid: 'other', day: 20_416, identity: 'j' },
       ],
-      units: [unit('i', MIDNIGHT)],
+      units: [unit('i', MIDNIGHT), settling('i', MIDNIGHT)],
     })
     const stored = (await store.load(['i'])).get('i')
     expect(new Map(stored?.values.map((value) => [value.value, value.held]))).toEqual(
@@ -132,7 +158,7 @@ describe('load', () => {
       })
     await store.write({
       ...emptyBatch,
-      units: [unit('i', MIDNIGHT)],
+      units: [unit('i', MIDNIGHT), settling('i', MIDNIGHT)],
       activities: [
         use('1', MIDNIGHT - 48, 'old', 'a'),
         use('2', MIDNIGHT - 47, 'key', 'b'),
@@ -172,7 +198,7 @@ describe('load', () => {
         histories.forEach((hours, index) => {
           const id = `run ${run} identity ${index}`
           const made = hours.map((h) => unit(id, h.hour, h.unit))
-          units.push(...made)
+          units.push(...made, settling(id, Math.max(...hours.map((h) => h.hour))))
           const seen = hours.map((h) =>
             activity(`${id} ${h.hour}`, id, h.hour * HOUR + 7, { action: h.action }),
           )
@@ -227,6 +253,11 @@ function presenceOf(id: string, activities: readonly Activity[]): PresenceRow[] 
     }
   }
   return [...rows.values()]
+}
+
+function settledOf(row: UnitRow): SettledUnit {
+  const { hour, learnedEvents, learnedActions, learnedResources, learnedDenied, learned, surprise } = row
+  return { hour, learnedEvents, learnedActions, learnedResources, learnedDenied, learned, surprise, held: [] }
 }
 
 /** The documented meaning of StoredIdentity, written as plainly as possible. */
@@ -298,6 +329,7 @@ function reference(
       hours: Array.from({ length: 24 }, (_, h) => sum((u) => (u.hour % 24 === h ? 1 : 0))),
     },
     credentials: [],
+    settled: [settledOf(settling(identity, lastClosedHour))],
     surprises: units
       .filter((u) => u.surprise > 0 && u.hour > lastClosedHour - 168)
       .sort((a, b) => a.hour - b.hour)
