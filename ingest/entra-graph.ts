@@ -16,7 +16,7 @@ export function graphCall(entry: EntraRecord, frame: Frame): Draft {
   const { host, path } = splitUri(uri)
   const method = (properties.requestMethod ?? '').slice(0, 16).toUpperCase()
   const template = templatePath(path)
-  const effect = graphEffect(method, path)
+  const effect = graphEffect(method, template)
   const status = Number(properties.responseStatusCode ?? entry.resultType ?? 0)
   const byUser = !properties.servicePrincipalId && Boolean(properties.userId)
   return {

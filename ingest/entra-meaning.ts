@@ -97,10 +97,11 @@ const GRAPH: readonly (readonly [string, Effect])[] = [
 
 const CREATED = new Set(['users', 'applications', 'serviceprincipals', 'invitations'])
 
-/** Effect of a call to Graph, by its method and its path (`/v1.0/users/{id}`). */
+/** Effect of a call to Graph, by its method and its route template (`/v1.0/users/{id}`): a doubled or trailing slash must not hide it. */
 export function graphEffect(method: string, path: string): Effect | undefined {
   if (method === 'GET' || method === 'HEAD' || method === '') return undefined
-  const lower = path.toLowerCase()
+  // An action may be called by its qualified name: `microsoft.graph.addPassword`.
+  const lower = path.toLowerCase().replaceAll('microsoft.graph.', '')
   if (method !== 'DELETE') {
     for (const [part, effect] of GRAPH) if (lower.includes(part)) return effect
     const [, , first = '', second] = lower.split('/', 4)

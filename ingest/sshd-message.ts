@@ -26,6 +26,7 @@ export interface LoginAttempt {
   readonly account: string
   /** Is the account known to the host? An invented name must not become an identity. */
   readonly known: boolean
+  /** '' when the line could name two. */
   readonly address: string
   /** `SHA256:…` of the key, or ''. */
   readonly fingerprint: string
@@ -89,7 +90,10 @@ function sshdMessage(text: string): HostMessage {
   if (text.startsWith(REPEATED)) {
     const open = text.indexOf('[ ')
     if (open < 0 || open > 40 || !text.endsWith(']')) return other('repeated')
-    const inner = sshdMessage(text.slice(open + 2, -1))
+    const repeated = text.slice(open + 2, -1)
+    // rsyslog never nests repeats; a hostile line of nothing else would exhaust the stack.
+    if (repeated.startsWith(REPEATED)) return other('repeated')
+    const inner = sshdMessage(repeated)
     const times = text.slice(REPEATED.length, text.indexOf(' ', REPEATED.length))
     return inner.is === 'login' ? { ...inner, repeated: times } : inner
   }
@@ -145,7 +149,8 @@ const SSHD_OTHER: readonly (readonly [string, string])[] = [
 function attemptOf(text: string, start: number): LoginAttempt | null {
   const gap = text.indexOf(' for ', start)
   if (gap < 0) return null
-  const invalid = text.startsWith('invalid user ', gap + 5)
+  // Servers before OpenSSH 3.9 say `illegal user`; both are 13 characters long.
+  const invalid = text.startsWith('invalid user ', gap + 5) || text.startsWith('illegal user ', gap + 5)
   const from = invalid ? text.lastIndexOf(' from ') : text.indexOf(' from ', gap + 4)
   const peer = peerAt(text, from)
   if (peer === null || from < gap + (invalid ? 18 : 5)) return null
@@ -157,10 +162,18 @@ function attemptOf(text: string, start: number): LoginAttempt | null {
     method: method.length > 64 ? method.slice(0, 64) : method,
     account,
     known: !invalid,
-    address: peer.address,
+    address: invalid && isAmbiguous(text, gap, from) ? '' : peer.address,
     fingerprint: key < 0 ? '' : text.slice(key, end < 0 ? text.length : end),
     certificate: certificateId(text, peer.end),
   }
+}
+
+/**
+ * The key id of a certificate stands after the peer and is chosen by whoever knocks, as the invented name before it is. With
+ * a second ` from ` in such a line nothing tells which of the two sshd wrote, and a guess would let the origin be chosen too.
+ */
+function isAmbiguous(text: string, start: number, last: number): boolean {
+  return text.indexOf(' from ', start) !== last && text.includes(' (serial ', last)
 }
 
 interface Peer {
@@ -203,8 +216,15 @@ function sudoMessage(text: string): HostMessage {
     account,
     as: head.slice(user + 5, end < 0 ? head.length : end),
     command: programOf(text.slice(command + 8, command + 8 + 512)),
-    refusal: tty === 0 ? '' : head.slice(0, tty).replace(/[ ;]+$/, ''),
+    refusal: tty === 0 ? '' : withoutSeparator(head.slice(0, tty)),
   }
+}
+
+/** A regex anchored at the end would be quadratic on a line of separators. */
+function withoutSeparator(text: string): string {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === ' ' || text[end - 1] === ';')) end--
+  return text.slice(0, end)
 }
 
 /** The program without its arguments, which may hold secrets. */

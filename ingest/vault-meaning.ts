@@ -47,14 +47,14 @@ export function vaultMeaning(call: VaultCall): VaultMeaning {
 
 function judge(call: VaultCall): VaultMeaning {
   const path = call.path.slice(0, 1024)
-  const mount = call.mount !== '' && path.startsWith(call.mount) ? call.mount : mountOf(path)
+  const mount = mountIn(call.mount, path) || mountOf(path)
   const rest = path.slice(mount.length)
   const segments = rest.split('/', 8)
   const facts: Facts = {
     operation: call.operation,
     writes: call.operation !== 'read' && call.operation !== 'list' && call.operation !== 'help',
     area: mount === 'sys/' || mount === 'identity/' ? mount : mount.startsWith('auth/') ? 'auth/' : 'secrets',
-    type: call.mountType || typeOf(mount),
+    type: plainType(call.mountType) || typeOf(mount),
     segments,
     rest,
   }
@@ -81,6 +81,21 @@ interface Facts {
   readonly segments: readonly string[]
   readonly rest: string
 }
+
+/** The mount as the path begins with it: within a namespace, servers write it with the namespace before it. '' if neither. */
+function mountIn(mount: string, path: string): string {
+  const most = mount.slice(0, 1024)
+  for (let at = 0; at < most.length; ) {
+    if (path.startsWith(most.slice(at))) return most.slice(at)
+    const slash = most.indexOf('/', at)
+    if (slash < 0) break
+    at = slash + 1
+  }
+  return ''
+}
+
+/** The built-in engines of a namespace are called `ns_token`, `ns_system`, … */
+const plainType = (type: string): string => (type.startsWith('ns_') ? type.slice(3) : type)
 
 /** The mount by the first part of the path, for lines that do not name it. */
 function mountOf(path: string): string {

@@ -238,7 +238,7 @@ function normalise(record: HostRecord, context: SourceContext): Verdict<Draft> {
       accessLevel: 'auth',
       outcome: success ? 'success' : 'denied',
       errorCode: success ? '' : known ? `failed-${attempt.method}` : 'invalid-user',
-      origin: attempt.address,
+      origin: attempt.address || undefined,
       // A key that was refused is not a credential of this account.
       credential: success ? attempt.fingerprint || undefined : undefined,
       authMethod: methodOf(attempt),

@@ -146,7 +146,8 @@ describe('a batch', () => {
           reason: 'r',
         },
       ],
-      units: [unit('i', 490_010, { events: 2 })],
+      // The baseline stays two hours behind the last closed unit.
+      units: [unit('i', 490_010, { events: 2 }), unit('i', 490_012)],
       presence: [{ identity: 'i', feature: 'action' as const, value: 'v', day: 7, hours: 5 }],
       calibration: [{ day: 7, stratum: 's', detector: 'd', bin: -3, units: 9 }],
       activities: [activity('one', 'i', 490_010 * HOUR), activity('two', 'i', 490_013 * HOUR)],

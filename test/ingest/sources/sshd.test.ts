@@ -150,6 +150,42 @@ it('reads or refuses any line without throwing', () => {
   )
 })
 
+it('reads a repeat of repeats as no login, however deep', () => {
+  const deep = 20_000
+  const line = `${HEAD}sshd[1]: ${'message repeated 2 times: [ '.repeat(deep)}${']'.repeat(deep)}`
+  expect(read(source, line)).toEqual({ outcome: 'filtered', reason: 'repeated' })
+})
+
+it('reads a refusal of sudo in linear time', () => {
+  const started = performance.now()
+  const line = `${HEAD}sudo: a : no${' ;'.repeat(250_000)}x${' ;'.repeat(250_000)}TTY=p ; USER=root ; COMMAND=/b`
+  expect(draftOf(read(source, line)).outcome).toBe('denied')
+  expect(performance.now() - started).toBeLessThan(1000)
+})
+
+it.each([
+  [
+    'illegal user of old servers',
+    'Failed password for illegal user x from 198.51.100.9 port 1 ssh2',
+    '198.51.100.9',
+  ],
+  [
+    'a name and a certificate',
+    'Failed publickey for invalid user x from 198.51.100.9 port 1 ssh2: ED25519-CERT SHA256:a ID y from 10.0.0.1 port 1 (serial 0) CA ED25519 SHA256:b',
+    undefined,
+  ],
+  [
+    'a name that looks like a certificate',
+    'Failed password for invalid user x from 10.0.0.1 (serial 0) from 198.51.100.9 port 1 ssh2',
+    '198.51.100.9',
+  ],
+])('is nobody, and chooses no origin: %s', (_name, text, origin) => {
+  expect(draftOf(read(source, `${HEAD}sshd[1]: ${text}`))).toMatchObject({
+    identity: { kind: 'anonymous' },
+    origin,
+  })
+})
+
 it('is linear on hostile lines', () => {
   const million = (piece: string): string => piece.repeat(Math.ceil(1_000_000 / piece.length))
   for (const piece of [' from ', ' for ', '[', 'USER=', 'message repeated 2 times: [ ', '"\\', ' : ']) {

@@ -94,6 +94,20 @@ describe('effects', () => {
     expect(draft(operation, path).effect).toBe(effect)
   })
 
+  it.each([
+    ['update', 'auth/token/create', 'auth/token/', 'ns_token', 'auth/token/', 'credential-minting'],
+    ['update', 'auth/token/create', 'team-a/auth/token/', 'ns_token', 'auth/token/', 'credential-minting'],
+    ['delete', 'sys/audit/file', 'team-a/sys/', 'ns_system', 'sys/', 'audit-tampering'],
+    ['read', 'cubbyhole/creds', 'team-a/cubbyhole/', 'ns_cubbyhole', 'cubbyhole/', undefined],
+    ['read', 'apps/kv/data/a', 'team-a/apps/kv/', 'kv', 'apps/kv/', 'secret-read'],
+  ])(
+    '%s %s in a namespace, mount %s of type %s',
+    (operation, path, mount_point, mount_type, service, effect) => {
+      const found = draft(operation, path, {}, { mount_point, mount_type })
+      expect([found.service, found.effect]).toEqual([service, effect])
+    },
+  )
+
   it('sees an entity that writes a policy which it holds', () => {
     expect(draft('update', 'sys/policies/acl/p').details).toMatchObject({
       grant: 'p',
