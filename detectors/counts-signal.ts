@@ -26,13 +26,11 @@ export function unusualCount(
   if (p >= 0.5) return null
   const expected = mean < 10 ? Number(mean.toFixed(1)) : Math.round(mean)
   return {
-    // A volume alone never proves misuse, so it cannot grow without limit.
-    score: Math.min(-Math.log(p), MOST),
+    // Without a cap, so that the alert tells the burst at its height; that a volume proves little is the matter of `leastP`.
+    score: -Math.log(p),
     value: '',
     observed: { [noun]: count },
     expected: { [noun]: expected, active_hours: subject.state.closedUnits },
     text: `${count} ${noun} in one hour, where ${expected} are usual ${options.expectation} (${subject.state.closedUnits} active hours).`,
   }
 }
-
-const MOST = -Math.log(1e-9)

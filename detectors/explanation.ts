@@ -23,7 +23,7 @@ export interface Explanation {
 const FLOOR = 1e-12
 
 export function explain(alert: Alert): Explanation {
-  const causes = [...alert.causes].sort(byWeight)
+  const causes = weightiestFirst(alert.causes)
   const lead = causes[0]
   const who =
     alert.kind === 'group' ? `${alert.members.length} identities of one group` : quote(alert.identity.id)
@@ -50,6 +50,9 @@ const bits = (cause: Cause): number =>
 const byWeight = (a: Cause, b: Cause): number =>
   bits(b) - bits(a) ||
   (a.detector < b.detector ? -1 : a.detector > b.detector ? 1 : a.value < b.value ? -1 : 1)
+
+/** The order in which causes are told. */
+export const weightiestFirst = (causes: readonly Cause[]): Cause[] => [...causes].sort(byWeight)
 
 function familyOf(causes: readonly Cause[], family: Family): { unusual: boolean; sentences: string[] } {
   const sentences = causes.filter((c) => c.family === family).map((c) => c.text)

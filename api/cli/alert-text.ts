@@ -68,7 +68,7 @@ export function alertExplanation(alert: Alert): string {
   lines.push(
     e.silentWithout.length === 0
       ? 'It would have stayed silent only without several of these causes at once.'
-      : `It would have stayed silent without: ${e.silentWithout.join(', ')}.`,
+      : `It would have stayed silent without the events of: ${e.silentWithout.join(', ')}.`,
   )
   for (const step of e.next) lines.push(`Next: ${step}`)
   return lines.join('\n')

@@ -1,6 +1,6 @@
 import type { Alert, Artefact, Cause } from '../../detectors/alert.ts'
 import { FAMILIES, type Scalar } from '../../detectors/detector.ts'
-import { explain } from '../../detectors/explanation.ts'
+import { explain, weightiestFirst } from '../../detectors/explanation.ts'
 
 /**
  * Alerts as OCSF 1.8.0 Detection Findings (class 2004), the primary output format. `time` and every other time is event
@@ -27,6 +27,7 @@ export function toDetectionFinding(
   productVersion: string,
 ): DetectionFinding {
   const explanation = explain(alert)
+  const causes = weightiestFirst(alert.causes)
   const activityId = activity === 'create' ? 1 : 2
   const confidence = Math.round(alert.confidence * 100)
   return {
@@ -69,8 +70,8 @@ export function toDetectionFinding(
       created_time: alert.raisedTime,
       first_seen_time: alert.firstTime,
       last_seen_time: alert.lastTime,
-      analytic: analyticOf(alert.causes[0]),
-      related_analytics: alert.causes.slice(1).map(analyticOf),
+      analytic: analyticOf(causes[0]),
+      related_analytics: causes.slice(1).map(analyticOf),
       attacks: attacksOf(alert.causes),
       related_events: alert.artefacts.map((a) => ({
         uid: a.eventId,
