@@ -196,7 +196,7 @@ describe('joining', () => {
   })
   const empty = () => ({
     ...new Player(detectors).play(habit).play(intrusion).onlyAlert(),
-    causes: [] as Cause[],
+    causes: new Array<Cause>(),
     crossings: [],
     firstTime: 10,
     lastTime: 10,

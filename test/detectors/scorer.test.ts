@@ -67,7 +67,7 @@ describe('who is asked when', () => {
   })
 
   it('about every activity: of the kinds, or of the effects, that were named', () => {
-    const asked = { all: [] as string[], kubernetes: [] as string[], grants: [] as string[] }
+    const asked: Record<'all' | 'kubernetes' | 'grants', string[]> = { all: [], kubernetes: [], grants: [] }
     new Player([
       spy({ on: 'activity' }, asked.all),
       spy({ on: 'activity', kinds: ['kubernetes'] }, asked.kubernetes),
