@@ -194,14 +194,17 @@ describe('joining', () => {
     lastTime: 10,
     ...changes,
   })
-  const empty = () => ({
-    ...new Player(detectors).play(habit).play(intrusion).onlyAlert(),
-    causes: new Array<Cause>(),
-    crossings: [],
-    firstTime: 10,
-    lastTime: 10,
-    severity: 'low' as const,
-  })
+  const empty = () => {
+    const causes: Cause[] = []
+    return {
+      ...new Player(detectors).play(habit).play(intrusion).onlyAlert(),
+      causes,
+      crossings: [],
+      firstTime: 10,
+      lastTime: 10,
+      severity: 'low' as const,
+    }
+  }
 
   it('is idempotent, and tells what changed', () => {
     const alert = alertSchema.parse(empty())
