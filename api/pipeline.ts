@@ -44,7 +44,7 @@ export interface PipelineOptions {
   readonly includePeople: boolean
   /** Event time (ms) before which everything is learnt and nothing alerts. */
   readonly learnUntil?: number | undefined
-  /** Identities kept in memory; default 50 000. */
+  /** Identities kept in memory; default 20 000. */
   readonly capacity?: number | undefined
   /** Told about alerts once they are stored: new ones and those that changed noticeably. */
   readonly publish: (alerts: readonly PublishedAlert[]) => Promise<void>
@@ -113,7 +113,7 @@ export class Pipeline {
 
   private constructor(options: PipelineOptions, learnUntil: number) {
     this.#options = options
-    this.#residents = new Residents(options.capacity ?? 50_000)
+    this.#residents = new Residents(options.capacity ?? 20_000)
     this.#calibration = new CalibrationBook({ alertsPerDay: options.alertsPerDay })
     this.#alerts = new AlertBook(this.#calibration, this.#groups)
     this.#attribution = createAttribution({ capacity: 100_000 })

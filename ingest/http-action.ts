@@ -19,6 +19,12 @@ export function httpOutcome(status: number): ActivityOutcome {
   return status === 0 || status >= 400 ? 'failure' : 'success'
 }
 
+/** The status as an error code, absent on success and when it is no status; 0 is a request that got no answer. */
+export function httpErrorCode(status: number): string | undefined {
+  const outcome = httpOutcome(status)
+  return outcome === 'denied' || outcome === 'failure' ? String(status) : undefined
+}
+
 /** Known methods in upper case; anything else is `OTHER`, because the caller chooses it. */
 export function httpMethod(method: string): string {
   const upper = method.toUpperCase()

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises'
+import { KINDS } from './activity.ts'
 import type { JsonObject, Source } from './source.ts'
 
-/** The sources, found by scanning `sources/`. */
+/** The sources, found by scanning `sources/`, in the order of their ids. */
 export interface SourceRegistry {
   readonly all: readonly Source[]
   readonly byId: (id: string) => Source | undefined
@@ -13,15 +14,26 @@ export interface SourceRegistry {
 
 const FOLDER = new URL('./sources/', import.meta.url)
 
-/** Scans the folder. An invalid or duplicate entry refuses to start (`invalid-catalogue`), listing every problem at once. */
+/**
+ * Scans the folder. An invalid or duplicate entry refuses to start: one error, code `invalid-catalogue`, lists every
+ * problem at once; its `cause` holds what the files that could not be loaded threw.
+ */
 export async function loadSources(folder: URL = FOLDER): Promise<SourceRegistry> {
   const files = (await readdir(folder))
     .filter((name) => /\.(ts|js)$/.test(name) && !name.endsWith('.d.ts'))
     .sort()
   const problems: string[] = []
+  const causes: unknown[] = []
   const byId = new Map<string, Source>()
   for (const file of files) {
-    const module: unknown = await import(new URL(file, folder).href)
+    let module: unknown
+    try {
+      module = await import(new URL(file, folder).href)
+    } catch (error) {
+      problems.push(`${file}: cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+      causes.push(error)
+      continue
+    }
     const id = file.replace(/\.(ts|js)$/, '')
     const source = sourceOf(module)
     if (source === null) problems.push(`${file}: exports no source made by defineSource`)
@@ -31,9 +43,13 @@ export async function loadSources(folder: URL = FOLDER): Promise<SourceRegistry>
     else byId.set(id, source)
   }
   if (problems.length > 0)
-    throw Object.assign(new Error(`Source catalogue is invalid:\n${problems.join('\n')}`), {
-      code: 'invalid-catalogue',
-    })
+    throw Object.assign(
+      new Error(
+        `Source catalogue is invalid:\n${problems.join('\n')}`,
+        causes.length === 0 ? undefined : { cause: new AggregateError(causes) },
+      ),
+      { code: 'invalid-catalogue' },
+    )
   const all = [...byId.values()]
   return {
     all,
@@ -61,9 +77,17 @@ function isSource(value: unknown): value is Source {
     value !== null &&
     'id' in value &&
     typeof value.id === 'string' &&
+    'kind' in value &&
+    KINDS.some((kind) => kind === value.kind) &&
     'read' in value &&
     typeof value.read === 'function' &&
     'recognises' in value &&
-    typeof value.recognises === 'function'
+    typeof value.recognises === 'function' &&
+    'samples' in value &&
+    Array.isArray(value.samples) &&
+    // A source of lines without a parser would never be asked, silently.
+    'format' in value &&
+    (value.format === 'json' ||
+      (value.format === 'text' && 'parseLine' in value && typeof value.parseLine === 'function'))
   )
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=64
+#!/usr/bin/env -S node --max-semi-space-size=64 --max-old-space-size=1024
 import { Command } from 'commander'
 import { productVersion } from '../config.ts'
 import { registerCatalogues } from './catalogues.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseCombinedLine } from '../combined-line.ts'
-import { httpAccessLevel, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
+import { httpAccessLevel, httpErrorCode, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
 import { accepted, dead, filtered } from '../outcome.ts'
 import { templatePath } from '../route-template.ts'
 import { defineSource } from '../source.ts'
@@ -34,7 +34,8 @@ export const source = defineSource({
   normalise(record, context) {
     const time = parseTime(record.time)
     if (time === undefined) return dead('normalise', 'bad-time', 'the time in brackets is none')
-    if (record.user === '-' || record.user === '') return filtered('no-identity')
+    // Apache writes an empty user name as two quotes.
+    if (record.user === '-' || record.user === '' || record.user === '""') return filtered('no-identity')
     const [verb = '', target = ''] = record.request.split(' ')
     const method = httpMethod(verb)
     const template = templatePath(target)
@@ -56,7 +57,7 @@ export const source = defineSource({
       service: context.tenant || 'web',
       accessLevel: httpAccessLevel(method),
       outcome: httpOutcome(record.status),
-      errorCode: record.status >= 400 ? String(record.status) : undefined,
+      errorCode: httpErrorCode(record.status),
       origin: record.address,
       resourceClass: routeFamily(template),
       authMethod: 'password',

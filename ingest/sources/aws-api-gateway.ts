@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Identity } from '../activity.ts'
-import { httpAccessLevel, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
+import { httpAccessLevel, httpErrorCode, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
 import { accepted, dead, filtered } from '../outcome.ts'
 import { templatePath } from '../route-template.ts'
 import { defineSource, type JsonObject } from '../source.ts'
@@ -68,13 +68,13 @@ export const source = defineSource<Record>({
     'httpMethod' in record &&
     ('resourcePath' in record || 'apiId' in record),
   schema,
-  normalise(record) {
+  normalise(record, context) {
     const at = value(record.requestTimeEpoch)
     const parsed = at === '' ? undefined : parseTime(at)
     if (parsed === undefined) return dead('normalise', 'bad-time', 'requestTimeEpoch is no time')
     const eventId = value(record.requestId)
     if (eventId === '') return dead('normalise', 'no-event-id', 'requestId is missing')
-    const apiId = value(record.apiId)
+    const apiId = value(record.apiId) || context.tenant
     const identity = identityOf(record, apiId)
     if (identity === null) return filtered('no-identity')
     const method = httpMethod(value(record.httpMethod))
@@ -89,14 +89,15 @@ export const source = defineSource<Record>({
       class: 'http_activity',
       identity,
       action: `${method} ${template}`,
-      service: stage === '' ? apiId : `${apiId}/${stage}`,
+      service: [apiId, stage].filter((part) => part !== '').join('/') || 'unnamed',
       accessLevel: httpAccessLevel(method),
       outcome: httpOutcome(status),
-      errorCode: status >= 400 ? String(status) : undefined,
+      errorCode: httpErrorCode(status),
       origin: value(record.ip),
       resourceClass: routeFamily(template),
       credential: keyed ? value(record.apiKeyId) : undefined,
       authMethod: keyed ? 'api-key' : 'authorizer',
+      session: sessionOf(record),
       userAgent: value(record.userAgent),
       requestId: eventId,
       bytesOut: bytes(value(record.responseLength)),
@@ -144,6 +145,7 @@ export const source = defineSource<Record>({
         draft: {
           'identity.id': 'aws-api-gateway:a1b2c3:caller:AROAEXAMPLE',
           action: 'GET /prod/orders/{id}',
+          session: 'sess',
         },
       },
     },
@@ -186,6 +188,13 @@ function identityOf(record: Record, apiId: string): Identity | null {
     human: by === 'key' ? 'no' : 'unknown',
     humanReason: by === 'key' ? 'an API key' : 'the log does not say who is behind it',
   }
+}
+
+/** The session name of an IAM caller, whatever else identifies the request. */
+function sessionOf(record: Record): string | undefined {
+  const caller = value(record.caller) || value(record.user)
+  const colon = caller.indexOf(':')
+  return colon < 0 ? undefined : caller.slice(colon + 1)
 }
 
 function bytes(written: string): number | undefined {

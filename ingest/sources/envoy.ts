@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { lastCertificate } from '../client-certificate.ts'
-import { httpAccessLevel, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
+import { httpAccessLevel, httpErrorCode, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
 import { accepted, dead, filtered } from '../outcome.ts'
 import { templatePath } from '../route-template.ts'
 import { defineSource, type JsonObject } from '../source.ts'
@@ -77,7 +77,11 @@ export const source = defineSource({
     const template = templatePath(value(record['x-envoy-origin-path']) || value(record.path))
     const status = Number(value(record.response_code) || '-1')
     const details = `${value(record.response_flags)} ${value(record.response_code_details)}`
-    const refused = details.includes('UAEX') || details.includes('rbac_access_denied')
+    const refusal = details.includes('UAEX')
+      ? 'ext-authz-denied'
+      : details.includes('rbac_access_denied')
+        ? 'rbac-denied'
+        : undefined
     const tenant = spiffe === '' ? context.tenant : trustDomain(spiffe)
     return accepted({
       eventId: value(record.request_id) || context.recordHash(),
@@ -94,13 +98,13 @@ export const source = defineSource({
       action: `${method} ${template}`,
       service: value(record.authority) || value(record.upstream_cluster) || 'unnamed',
       accessLevel: httpAccessLevel(method),
-      outcome: refused ? 'denied' : httpOutcome(status),
-      errorCode: refused ? 'rbac-denied' : status >= 400 || status === 0 ? String(status) : undefined,
+      outcome: refusal === undefined ? httpOutcome(status) : 'denied',
+      errorCode: refusal ?? httpErrorCode(status),
       origin: value(record.downstream_remote_address),
       resourceClass: routeFamily(template),
       resources: value(record.upstream_cluster) === '' ? undefined : [value(record.upstream_cluster)],
-      // A workload certificate lives for hours: it is a session, not a key.
-      credential: certificate.hash === '' ? undefined : certificate.hash,
+      // Of a token's subject the certificate is that of a proxy: cutting it off would cut off everybody behind it.
+      credential: spiffe === '' || certificate.hash === '' ? undefined : certificate.hash,
       authMethod: spiffe === '' ? 'token' : 'workload-certificate',
       userAgent: value(record.user_agent),
       requestId: value(record.request_id),
@@ -129,6 +133,11 @@ export const source = defineSource({
         response_code_details: 'rbac_access_denied_matched_policy[alert-42]',
       }),
       expect: { outcome: 'accepted', draft: { outcome: 'denied', errorCode: 'rbac-denied' } },
+    },
+    {
+      name: 'refused by the external authorization service',
+      record: sample({ response_code: 403, response_flags: 'UAEX', response_code_details: 'ext_authz_denied' }),
+      expect: { outcome: 'accepted', draft: { outcome: 'denied', errorCode: 'ext-authz-denied' } },
     },
     {
       name: 'peer SAN wins over the header; no answer of the upstream',

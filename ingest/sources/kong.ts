@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { httpAccessLevel, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
+import { httpAccessLevel, httpErrorCode, httpMethod, httpOutcome, routeFamily } from '../http-action.ts'
 import { isJsonObject } from '../json-values.ts'
 import { accepted, dead, filtered } from '../outcome.ts'
 import { templatePath } from '../route-template.ts'
@@ -96,7 +96,7 @@ export const source = defineSource({
       service: record.service?.name || record.service?.id || 'unnamed',
       accessLevel: httpAccessLevel(method),
       outcome: httpOutcome(status),
-      errorCode: status >= 400 ? String(status) : undefined,
+      errorCode: httpErrorCode(status),
       origin: record.client_ip ?? undefined,
       resourceClass: routeFamily(path),
       credential,

@@ -29,7 +29,7 @@ let runs = 0
 
 function measure(what: string, logs: string): Result {
   const data = join(folder, `data-${++runs}`)
-  const child = spawnSync(process.execPath, ['--max-semi-space-size=64', script, what, logs, data], {
+  const child = spawnSync(process.execPath, ['--max-semi-space-size=64', '--max-old-space-size=1024', script, what, logs, data], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -174,6 +174,19 @@ describe('a burst', () => {
   })
 })
 
+it('takes over at most 20 pieces of evidence of what was unusual before it was raised', () => {
+  const probing = Array.from({ length: 40 }, (_, i) =>
+    activityAt(NIGHT + i * 1000, `probe-${i}`, { action: `s3:List${i}` }),
+  )
+  const player = new Player(detectors, { alertsPerDay: 0 }).play(habit).play(probing)
+  expect(player.raised.size).toBe(0)
+  player.play([
+    activityAt(NIGHT + HOUR / 2, 'x', { action: 'cloudtrail:StopLogging', effect: 'audit-tampering' }),
+  ])
+  const actions = player.onlyAlert().causes.find((cause) => cause.detector === 'first-seen-action')
+  expect(actions?.evidence).toHaveLength(20)
+})
+
 describe('joining', () => {
   const cause = (changes: Partial<Cause> = {}): Cause => ({
     detector: 'd',
