@@ -1,4 +1,5 @@
 import type { Alert, Cause } from './alert.ts'
+import { expectedOnceInDays } from './budget.ts'
 import { type Family, quote } from './detector.ts'
 
 /**
@@ -39,7 +40,7 @@ export function explain(alert: Alert): Explanation {
     expectedOnceInDays:
       alert.p >= 1 || alert.unitsPerDay <= 0
         ? null
-        : Number((1 / (alert.p * alert.unitsPerDay)).toPrecision(2)),
+        : Number(expectedOnceInDays(alert.p, alert.unitsPerDay).toPrecision(2)),
     next: nextSteps(alert, causes),
   }
 }

@@ -68,11 +68,14 @@ function familyOfProduct(product: string): string {
   return name.slice(0, LONGEST).toWellFormed() || 'unnamed'
 }
 
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi
+
 /** The words of a product up to the first one that a build or an instance chose: `worker-7f9c8d6b5-xk4bz` → `worker`. */
 function withoutIds(product: string): string {
   let name = ''
   let separator = ''
-  for (const part of product.split(/([-_.+:@#=]+)/)) {
+  // A UUID goes whole: some of its parts are words by themselves.
+  for (const part of product.replace(UUID, '0').split(/([-_.+:@#=]+)/)) {
     if (/^[-_.+:@#=]/.test(part)) {
       separator = part
       continue

@@ -135,11 +135,6 @@ export const source = defineSource({
       expect: { outcome: 'accepted', draft: { outcome: 'denied', errorCode: 'rbac-denied' } },
     },
     {
-      name: 'refused by the external authorization service',
-      record: sample({ response_code: 403, response_flags: 'UAEX', response_code_details: 'ext_authz_denied' }),
-      expect: { outcome: 'accepted', draft: { outcome: 'denied', errorCode: 'ext-authz-denied' } },
-    },
-    {
       name: 'peer SAN wins over the header; no answer of the upstream',
       record: sample({
         downstream_peer_uri_san: 'spiffe://mesh/ns/shop/sa/cart',

@@ -29,10 +29,14 @@ let runs = 0
 
 function measure(what: string, logs: string): Result {
   const data = join(folder, `data-${++runs}`)
-  const child = spawnSync(process.execPath, ['--max-semi-space-size=64', '--max-old-space-size=1024', script, what, logs, data], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawnSync(
+    process.execPath,
+    ['--max-semi-space-size=64', '--max-old-space-size=1024', script, what, logs, data],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   rmSync(data, { recursive: true, force: true })
   if (child.status !== 0) throw new Error(`${what} failed`)
   return Result.parse(JSON.parse(child.stdout))

@@ -50,12 +50,12 @@ describe.each(registry.all)('$id', (source) => {
   })
 
   it.each(source.samples)('sample: $name', (sample) => {
-    if (typeof sample.record === 'string')
-      expect(registry.recogniseLine(sample.record)?.source.id).toBe(source.id)
-    else if (sample.expect.outcome === 'accepted') {
-      const { record } = sample
-      expect(registry.all.filter((s) => s.recognises(record)).map((s) => s.id)).toEqual([source.id])
-    }
+    const { record: raw } = sample
+    if (typeof raw === 'string') {
+      expect(registry.recogniseLine(raw)?.source.id).toBe(source.id)
+      const readers = registry.all.filter((s) => (s.parseLine?.(raw) ?? null) !== null)
+      expect(readers.map((s) => s.id)).toEqual([source.id])
+    } else expect(registry.all.filter((s) => s.recognises(raw)).map((s) => s.id)).toEqual([source.id])
     const record = recordOf(source, sample)
     const before = JSON.stringify(record)
     const verdict = source.read(record, context)

@@ -98,7 +98,20 @@ describe('hostile paths', () => {
 const segment = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 60 }),
   fc.stringMatching(/^[%.;{}a-fA-F0-9/\\@=-]{0,40}$/),
-  fc.constantFrom('..', '.', '…', '{id}', '%2e', '%252e', '%2525', 'v1', 's3', 'orders', 'http://x', '\ud83d'),
+  fc.constantFrom(
+    '..',
+    '.',
+    '…',
+    '{id}',
+    '%2e',
+    '%252e',
+    '%2525',
+    'v1',
+    's3',
+    'orders',
+    'http://x',
+    '\ud83d',
+  ),
   fc.uuid(),
 )
 

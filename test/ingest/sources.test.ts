@@ -46,9 +46,16 @@ describe('a folder of sources', () => {
 
   it('asks the sources of lines for lines', async () => {
     const registry = await loadSources(
-      await folderOf({ 'alpha.js': json('alpha'), 'beta.js': text('beta', 'b:'), 'gamma.js': text('gamma', 'g:') }),
+      await folderOf({
+        'alpha.js': json('alpha'),
+        'beta.js': text('beta', 'b:'),
+        'gamma.js': text('gamma', 'g:'),
+      }),
     )
-    expect(registry.recogniseLine('g: x')).toEqual({ source: registry.byId('gamma'), record: { line: 'g: x' } })
+    expect(registry.recogniseLine('g: x')).toEqual({
+      source: registry.byId('gamma'),
+      record: { line: 'g: x' },
+    })
     expect(registry.recogniseLine('alpha')).toBeUndefined()
   })
 
