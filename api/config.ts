@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { StoreOptions } from '../features/store/connection.ts'
 import type { OriginOptions } from '../ingest/origin.ts'
+import { type KafkaConfig, kafkaConfig, kafkaEnvironment } from './kafka-config.ts'
 
 /**
  * Settings from the environment; command-line options win over them. Read once, by the composition root only. Every
@@ -31,6 +32,7 @@ const environment = z.object({
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
   CLICKHOUSE_DATABASE: z.string().optional(),
+  ...kafkaEnvironment,
 })
 
 export interface Config {
@@ -42,6 +44,8 @@ export interface Config {
   readonly logLevel: string
   readonly store: StoreOptions
   readonly origins: OriginOptions
+  /** Undefined: no Kafka. */
+  readonly kafka: KafkaConfig | undefined
 }
 
 export class ConfigError extends Error {
@@ -54,11 +58,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = environment.safeParse(
     Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
   )
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-    throw new ConfigError(`Settings are invalid:\n  ${problems.join('\n  ')}`)
-  }
+  if (!parsed.success)
+    throw invalid(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`))
   const e = parsed.data
+  const problems: string[] = []
+  const kafka = kafkaConfig(e, problems)
+  if (problems.length > 0) throw invalid(problems)
   return {
     data: e.PLUMBLINE_DATA,
     host: e.PLUMBLINE_HOST,
@@ -81,8 +86,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       asnDatabase: e.PLUMBLINE_ASN_DATABASE,
       cloudRanges: e.PLUMBLINE_CLOUD_RANGES,
     },
+    kafka,
   }
 }
+
+const invalid = (problems: readonly string[]): ConfigError =>
+  new ConfigError(`Settings are invalid:\n  ${problems.join('\n  ')}`)
 
 const manifest = z.object({ version: z.string() })
 

@@ -2,10 +2,9 @@ import { type DetectorRegistry, loadDetectors } from '../detectors/detectors.ts'
 import { openStore, type Store } from '../features/store/connection.ts'
 import { createNormaliser } from '../ingest/normalise.ts'
 import { openOrigins } from '../ingest/origin.ts'
-import type { ReadRecord } from '../ingest/reader.ts'
 import { loadSources, type SourceRegistry } from '../ingest/sources.ts'
 import type { Config } from './config.ts'
-import { type BatchCounts, Pipeline, type PipelineOptions } from './pipeline.ts'
+import { type BatchCounts, Pipeline, type PipelineOptions, type PipelineRecord } from './pipeline.ts'
 
 /** Everything that runs, put together from the settings: shared by `serve`, `replay` and the demo. */
 export interface Engine {
@@ -13,7 +12,7 @@ export interface Engine {
   readonly registry: SourceRegistry
   readonly detectors: DetectorRegistry
   /** See `Pipeline.take`. After a failure the next call starts from what the store holds. */
-  readonly take: (records: readonly ReadRecord[]) => Promise<BatchCounts>
+  readonly take: (records: readonly PipelineRecord[], outcomes?: Uint8Array) => Promise<BatchCounts>
   /** Everything taken is durable and published. */
   readonly durable: () => Promise<void>
   /** Takes up where the store left off, if a failure made us forget; then proves that the store can be written. */
@@ -32,28 +31,39 @@ export interface EngineOptions {
 
 /** What an engine is made of, for callers that bring their own parts. */
 export interface EngineParts
-  extends Pick<PipelineOptions, 'store' | 'detectors' | 'normalise' | 'alertsPerDay'> {
+  extends Pick<
+    PipelineOptions,
+    'store' | 'detectors' | 'normalise' | 'alertsPerDay' | 'scope' | 'stale' | 'capacity'
+  > {
   readonly registry: SourceRegistry
 }
 
 const PROBE_CURSOR = 'probe'
 
 export async function openEngine(config: Config, options: EngineOptions): Promise<Engine> {
+  const parts = await openParts(config)
+  try {
+    return await startEngine(parts, options)
+  } catch (error) {
+    await parts.store.close()
+    throw error
+  }
+}
+
+/** The catalogues, the places and the store, opened by the settings. */
+export async function openParts(config: Config): Promise<EngineParts> {
   const [registry, detectors, origins] = await Promise.all([
     loadSources(),
     loadDetectors(),
     openOrigins(config.origins),
   ])
   const store = await openStore(config.store)
-  try {
-    const normalise = createNormaliser({ origins })
-    return await startEngine(
-      { store, registry, detectors, normalise, alertsPerDay: config.alertsPerDay },
-      options,
-    )
-  } catch (error) {
-    await store.close()
-    throw error
+  return {
+    store,
+    registry,
+    detectors,
+    normalise: createNormaliser({ origins }),
+    alertsPerDay: config.alertsPerDay,
   }
 }
 
@@ -89,7 +99,7 @@ export async function startEngine(parts: EngineParts, options: EngineOptions): P
     store,
     registry,
     detectors: parts.detectors,
-    take: (records) => guarded((p) => p.take(records)),
+    take: (records, outcomes) => guarded((p) => p.take(records, outcomes)),
     durable: () => guarded((p) => p.durable()),
     reopen: async () => {
       await current()

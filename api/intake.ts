@@ -2,7 +2,7 @@ import type { ReadRecord } from '../ingest/reader.ts'
 import type { Engine } from './engine.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { addCounts, type BatchCounts } from './pipeline.ts'
+import { addCounts, type BatchCounts, type PipelineRecord } from './pipeline.ts'
 import { Problem } from './problem.ts'
 
 /**
@@ -13,9 +13,13 @@ import { Problem } from './problem.ts'
  * again, because what is stored is recognised. Until something goes through again the intake is not ready, and it tries
  * by itself.
  */
-export interface Intake {
-  /** Resolves with the counts of these records when they are durable; rejects with what failed, or `shutting-down`. */
-  ingest(records: readonly ReadRecord[]): Promise<BatchCounts>
+export interface Intake<R extends PipelineRecord = ReadRecord> {
+  /**
+   * Resolves with the counts of these records when they are durable; rejects with what failed, or `shutting-down`.
+   * Batches of one `stream` are taken in order: after one was refused, all later ones are, until a new stream begins.
+   * `outcomes` is filled in with what became of each record.
+   */
+  ingest(records: readonly R[], options?: IngestOptions): Promise<BatchCounts>
   /**
    * Waits for a place among the inputs that are read at the same time, which is what bounds memory; gives the function
    * that leaves it. Rejects with `overloaded` when too many wait, and with `shutting-down`.
@@ -29,8 +33,20 @@ export interface Intake {
   close(): Promise<void>
 }
 
-export interface IntakeOptions {
-  readonly engine: Pick<Engine, 'take' | 'durable' | 'reopen'>
+export interface IngestOptions {
+  readonly stream?: IntakeStream | undefined
+  readonly outcomes?: Uint8Array | undefined
+}
+
+/** Batches whose order matters. Begun by the caller with `{ broken: null }`. */
+export interface IntakeStream {
+  broken: { readonly by: unknown } | null
+}
+
+export interface IntakeOptions<R extends PipelineRecord = ReadRecord> {
+  readonly engine: Pick<Engine, 'durable' | 'reopen'> & {
+    take(records: readonly R[], outcomes?: Uint8Array): Promise<BatchCounts>
+  }
   readonly metrics: Pick<Metrics, 'batch' | 'storeError'>
   readonly logger: Pick<Logger, 'error' | 'info'>
   /** First pause before trying again by itself, milliseconds; doubles up to 30 s. Default 1000. */
@@ -42,23 +58,23 @@ export interface IntakeOptions {
   readonly waiting?: number | undefined
 }
 
-interface Job {
-  readonly records: readonly ReadRecord[]
+interface Job<R> extends IngestOptions {
+  readonly records: readonly R[]
   readonly since: number
   readonly resolve: (counts: BatchCounts) => void
   readonly reject: (error: unknown) => void
 }
-interface Taken {
-  readonly job: Job
+interface Taken<R> {
+  readonly job: Job<R>
   readonly counts: BatchCounts
 }
 
 const LONGEST_RETRY_MS = 30_000
 const STALL_MS = 60_000
 
-export function createIntake(options: IntakeOptions): Intake {
+export function createIntake<R extends PipelineRecord = ReadRecord>(options: IntakeOptions<R>): Intake<R> {
   const { engine, metrics, logger } = options
-  const queue: Job[] = []
+  const queue: Job<R>[] = []
   let queued = 0
   /** When something last went through, or failed, or began to wait. */
   let movedAt = 0
@@ -69,7 +85,7 @@ export function createIntake(options: IntakeOptions): Intake {
   let timer: NodeJS.Timeout | undefined
   const gate = createGate(options.running ?? 8, options.waiting ?? 64)
 
-  const done = ({ job, counts }: Taken): void => {
+  const done = ({ job, counts }: Taken<R>): void => {
     queued -= job.records.length
     movedAt = performance.now()
     metrics.batch(counts, {
@@ -80,9 +96,10 @@ export function createIntake(options: IntakeOptions): Intake {
     succeeded()
     job.resolve(counts)
   }
-  const refuse = (job: Job, error: unknown): void => {
+  const refuse = (job: Job<R>, error: unknown): void => {
     queued -= job.records.length
     movedAt = performance.now()
+    if (job.stream !== undefined) job.stream.broken ??= { by: error }
     job.reject(error)
   }
   const stalled = (): boolean => queued > 0 && performance.now() - movedAt > (options.stallMs ?? STALL_MS)
@@ -105,12 +122,16 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   async function drain(): Promise<void> {
-    let pending: Taken | undefined
+    let pending: Taken<R> | undefined
     for (;;) {
       const job = queue.shift()
+      if (job?.stream?.broken) {
+        refuse(job, job.stream.broken.by)
+        continue
+      }
       try {
         if (job !== undefined) {
-          const counts = await engine.take(job.records)
+          const counts = await engine.take(job.records, job.outcomes)
           // Taking a batch waits until the one before it is durable.
           if (pending !== undefined) done(pending)
           pending = { job, counts }
@@ -141,7 +162,7 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   return {
-    ingest: (records) =>
+    ingest: (records, ingestOptions) =>
       new Promise((resolve, reject) => {
         if (closed) {
           reject(shuttingDown())
@@ -149,7 +170,7 @@ export function createIntake(options: IntakeOptions): Intake {
         }
         if (queued === 0) movedAt = performance.now()
         queued += records.length
-        queue.push({ records, since: performance.now(), resolve, reject })
+        queue.push({ ...ingestOptions, records, since: performance.now(), resolve, reject })
         run()
       }),
     admit: () => (closed ? Promise.reject(shuttingDown()) : gate.enter()),
@@ -166,9 +187,12 @@ export function createIntake(options: IntakeOptions): Intake {
 
 const shuttingDown = (): Problem => new Problem('shutting-down', 'The server is shutting down.')
 
-function lastTimeOf(records: readonly ReadRecord[]): number {
+function lastTimeOf(records: readonly PipelineRecord[]): number {
   let last = Number.NEGATIVE_INFINITY
-  for (const { verdict, time } of records) if (verdict.outcome === 'accepted' && time > last) last = time
+  for (const record of records) {
+    const { outcome } = 'activity' in record ? record.activity : record.verdict
+    if (outcome === 'accepted' && record.time > last) last = record.time
+  }
   return last
 }
 

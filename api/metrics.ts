@@ -150,7 +150,7 @@ function counter(name: string, help: string): Counter {
   }
 }
 
-function labelsText(labels: Readonly<Record<string, string>>): string {
+export function labelsText(labels: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(labels).map(
     ([label, value]) =>
       `${label}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,

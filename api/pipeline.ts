@@ -18,11 +18,12 @@ import type {
   StoredIdentity,
   UnitRow,
 } from '../features/rows.ts'
+import { type Scope, scopeName } from '../features/scope.ts'
 import type { Store } from '../features/store/connection.ts'
 import type { Activity } from '../ingest/activity.ts'
 import { type Attribution, createAttribution } from '../ingest/attribution.ts'
 import type { createNormaliser } from '../ingest/normalise.ts'
-import type { DeadLetter } from '../ingest/outcome.ts'
+import { accepted, type DeadLetter, dead, type Verdict } from '../ingest/outcome.ts'
 import type { ReadRecord } from '../ingest/reader.ts'
 import { SeenWindow } from '../ingest/seen-window.ts'
 
@@ -46,9 +47,26 @@ export interface PipelineOptions {
   readonly learnUntil?: number | undefined
   /** Identities kept in memory; default 20 000. */
   readonly capacity?: number | undefined
+  /** The identities it answers for; absent: all. */
+  readonly scope?: Scope | undefined
+  /** True once somebody else may answer for them: nothing more may be written. */
+  readonly stale?: (() => boolean) | undefined
   /** Told about alerts once they are stored: new ones and those that changed noticeably. */
   readonly publish: (alerts: readonly PublishedAlert[]) => Promise<void>
 }
+
+/** An activity that was normalised elsewhere (`ingest/activity-message.ts`), or what is left of a message that was none. */
+export interface ActivityRecord {
+  readonly activity: Verdict<Activity>
+  readonly letter: DeadLetter | undefined
+  /** Event time, epoch ms. */
+  readonly time: number
+}
+
+export type PipelineRecord = ReadRecord | ActivityRecord
+
+/** What became of one record, in the order of a batch; 0 means that nobody said, which must not happen. */
+export const OUTCOME = { scored: 1, filtered: 2, duplicate: 3, dead: 4 } as const
 
 export interface PublishedAlert {
   readonly alert: Alert
@@ -83,8 +101,6 @@ export function addCounts(sum: BatchCounts, batch: BatchCounts): void {
 }
 
 const SEEN_CAPACITY = 1_000_000
-const CALIBRATION_CURSOR = 'calibration'
-const PUBLISHING_CURSOR = 'publishing'
 const LEARN_CURSOR = 'learn-until'
 const calibrationState = z.object({
   day: z.number(),
@@ -93,15 +109,26 @@ const calibrationState = z.object({
   alerts: z.array(z.tuple([z.number(), z.number()])),
 })
 
+/** The identities of a pipeline were given to another process: what it had not stored yet is that one's to do. */
+export class StaleError extends Error {
+  readonly code = 'stale-assignment'
+
+  constructor() {
+    super('These identities belong to another process by now.')
+    this.name = 'StaleError'
+  }
+}
+
 export class Pipeline {
   readonly #options: PipelineOptions
+  readonly #cursors: { readonly calibration: string; readonly publishing: string }
   readonly #residents: Residents
-  #estate = new Estate()
-  #groups = new Groups()
-  #calibration: CalibrationBook
-  #alerts: AlertBook
-  #scorer: Scorer
-  #attribution: Attribution
+  readonly #estate = new Estate()
+  readonly #groups: Groups
+  readonly #calibration: CalibrationBook
+  readonly #alerts: AlertBook
+  readonly #scorer: Scorer
+  readonly #attribution: Attribution
   #seen = new SeenWindow({ capacity: SEEN_CAPACITY, storedUntil: 0 })
   /** Every identity in the store: a newcomer costs no query. */
   #known = new Set<string>()
@@ -113,8 +140,16 @@ export class Pipeline {
 
   private constructor(options: PipelineOptions, learnUntil: number) {
     this.#options = options
+    const name = scopeName(options.scope)
+    const suffix = name === '' ? '' : `:${name}`
+    this.#cursors = { calibration: `calibration${suffix}`, publishing: `publishing${suffix}` }
+    this.#groups = new Groups(name)
     this.#residents = new Residents(options.capacity ?? 20_000)
-    this.#calibration = new CalibrationBook({ alertsPerDay: options.alertsPerDay })
+    this.#calibration = new CalibrationBook({
+      alertsPerDay: options.alertsPerDay,
+      // What the other partitions counted is complete a day later.
+      lagDays: options.scope === undefined ? 3 : 4,
+    })
     this.#alerts = new AlertBook(this.#calibration, this.#groups)
     this.#attribution = createAttribution({ capacity: 100_000 })
     this.#scorer = new Scorer({
@@ -144,13 +179,14 @@ export class Pipeline {
   }
 
   async #restore(): Promise<void> {
-    const { store } = this.#options
-    const repairs = await store.pendingRepairs()
+    const { store, scope } = this.#options
+    const repairs = await store.pendingRepairs(scope)
     if (repairs.length > 0) await store.repair(repairs)
-    const { maxTime, activities } = await store.horizon()
+    const { maxTime, activities } = await store.horizon(scope)
     if (activities === 0) return
     this.#seen = new SeenWindow({ capacity: SEEN_CAPACITY, storedUntil: maxTime })
-    const estate = await store.loadEstate()
+    const reached = dayOf(hourOf(maxTime))
+    const estate = await store.loadEstate(scope, reached)
     const groupOf = new Map<string, string>()
     for (const { id, kind, identity } of estate.identities) {
       this.#known.add(id)
@@ -165,26 +201,57 @@ export class Pipeline {
       this.#groups.observe(groupOf.get(n.identity) ?? '', n.feature, n.value, n.identity, n.hour)
     for (const row of estate.groupAlerts) this.#groups.load(parseAlert(row))
     await this.#publishAgain()
-    this.#attribution.load(await store.attributions(100_000))
-    const saved = await store.cursor(CALIBRATION_CURSOR)
-    if (saved !== undefined) {
-      const state = calibrationState.parse(JSON.parse(saved))
-      this.#calibration.load(await store.calibration(state.day - 32, state.day - 3))
-      const reached = dayOf(hourOf(maxTime))
-      for (const unit of await store.scoredUnits(state.day - 2, reached))
-        this.#calibration.record(unit.stratum, unit.hour, unit.scores)
-      this.#calibration.restore(state)
-      this.#leftOpen = true
-      // Days that began in the batch during which the process died begin again, in order.
-      for (let day = state.day; day <= reached; day++) await this.#beginDay(day)
-    }
+    if (scope === undefined) this.#attribution.load(await store.attributions(100_000))
+    const saved = await store.cursor(this.#cursors.calibration)
+    // A partition that nobody had before (their number was changed) has no days of its own: it goes on with today.
+    if (saved === undefined && scope === undefined) return
+    const state =
+      saved === undefined
+        ? { day: reached, factor: 1, liveSince: -1, alerts: [] }
+        : calibrationState.parse(JSON.parse(saved))
+    this.#calibration.load(await store.calibration(state.day - 32, state.day - 3, scope))
+    if (scope !== undefined)
+      this.#calibration.load(await store.calibrationElsewhere(state.day - 33, state.day - 4, scope))
+    for (const unit of await store.scoredUnits(state.day - 2, reached, scope))
+      this.#calibration.record(unit.stratum, unit.hour, unit.scores)
+    this.#calibration.restore(state)
+    this.#leftOpen = true
+    // Days that began in the batch during which the process died begin again, in order.
+    for (let day = state.day; day <= reached; day++) await this.#beginDay(day)
   }
 
   /** Event time has reached a day: closes what went silent, then takes the day's snapshot for calibration. */
   async #beginDay(day: number): Promise<void> {
     await this.#closeLeftOpen(day)
     this.#sweep(day)
-    this.#calibrationRows.push(...this.#calibration.rollover(day))
+    const before = this.#calibration.day
+    this.#calibrationRows.push(
+      ...this.#calibration.rollover(day).map((row) => ({ ...row, scope: scopeName(this.#options.scope) })),
+    )
+    if (this.#options.scope !== undefined) await this.#hearOfOthers(this.#options.scope, before, day)
+  }
+
+  /**
+   * What crosses identities, from the partitions of other processes: by whole days that all of them have left, so that the
+   * same logs give the same verdicts whoever is ahead.
+   */
+  async #hearOfOthers(scope: Scope, before: number, day: number): Promise<void> {
+    const { store } = this.#options
+    if (before >= 0 && before < day)
+      this.#calibration.load(await store.calibrationElsewhere(Math.max(before - 3, day - 33), day - 4, scope))
+    this.#estate.elsewhere(await store.usageElsewhere(day - 2, scope))
+  }
+
+  #lookedAround = -1
+
+  /** Once per hour of event time: where the nodes of the clusters are now. More addresses only ever excuse a caller. */
+  async #lookAround(activities: readonly Activity[], scope: Scope): Promise<void> {
+    let hour = this.#lookedAround
+    for (const { time } of activities) hour = Math.max(hour, hourOf(time))
+    if (hour === this.#lookedAround) return
+    this.#lookedAround = hour
+    for (const { identity, address } of await this.#options.store.addressesElsewhere(dayOf(hour), scope))
+      this.#estate.loadAddress(identity, address)
   }
 
   #calibrationRows: CalibrationRow[] = []
@@ -197,7 +264,7 @@ export class Pipeline {
     if (!this.#leftOpen) return
     const { store } = this.#options
     await this.#writing
-    const open = await store.unclosed({ from: (day - 4) * 24, before: day * 24 - 26 })
+    const open = await store.unclosed({ from: (day - 4) * 24, before: day * 24 - 26 }, this.#options.scope)
     const left = open.filter((id) => this.#residents.get(id) === undefined)
     for (let at = 0; at < left.length; at += 1000) {
       for (const [, stored] of await store.load(left.slice(at, at + 1000))) {
@@ -210,21 +277,25 @@ export class Pipeline {
   /** Alerts that were stored but perhaps not published when the process before died. */
   async #publishAgain(): Promise<void> {
     const { store, publish } = this.#options
-    const uids = z.array(z.string()).parse(JSON.parse((await store.cursor(PUBLISHING_CURSOR)) ?? '[]'))
+    const uids = z.array(z.string()).parse(JSON.parse((await store.cursor(this.#cursors.publishing)) ?? '[]'))
     const alerts: PublishedAlert[] = []
     for (const uid of uids) {
       const row = await store.analyst.alert(uid)
       if (row !== undefined) alerts.push({ alert: parseAlert(row), change: 'update' })
     }
     if (alerts.length > 0) await publish(alerts)
-    await store.setCursor(PUBLISHING_CURSOR, '[]')
+    await store.setCursor(this.#cursors.publishing, '[]')
   }
 
   /** Scores a batch and starts to store it; resolves when this one is scored and the one two before it durable. */
-  async take(records: readonly ReadRecord[]): Promise<BatchCounts> {
+  async take(
+    records: readonly PipelineRecord[],
+    outcomes: Uint8Array = new Uint8Array(records.length),
+  ): Promise<BatchCounts> {
     const counts = newCounts()
-    const { activities, letters } = await this.#fresh(records, counts)
+    const { activities, letters } = await this.#fresh(records, counts, outcomes)
     await this.#bringIn(activities)
+    if (this.#options.scope !== undefined) await this.#lookAround(activities, this.#options.scope)
     const late: { identity: string; hour: number }[] = []
     const touched = new Set<Resident>()
     for (const activity of activities) {
@@ -251,29 +322,33 @@ export class Pipeline {
 
   /** Normalises, sorts out what is filtered or dead, and keeps what was never taken before. */
   async #fresh(
-    records: readonly ReadRecord[],
+    records: readonly PipelineRecord[],
     counts: BatchCounts,
+    outcomes: Uint8Array,
   ): Promise<{ readonly activities: readonly Activity[]; readonly letters: readonly DeadLetter[] }> {
     const letters: DeadLetter[] = []
     const candidates: Activity[] = []
+    const places: number[] = []
     const unknown: Activity[] = []
     counts.read += records.length
-    for (const record of records) {
-      const { verdict, source } = record
+    for (const [at, record] of records.entries()) {
+      const verdict = this.#verdictOf(record)
       if (verdict.outcome === 'filtered') {
+        outcomes[at] = OUTCOME.filtered
         bump(counts.filtered, verdict.reason)
         continue
       }
-      if (verdict.outcome === 'dead' || source === undefined) {
+      if (verdict.outcome === 'dead') {
+        outcomes[at] = OUTCOME.dead
         if (record.letter !== undefined) letters.push(record.letter)
-        bump(counts.dead, verdict.outcome === 'dead' ? verdict.reason : 'unrecognised')
+        bump(counts.dead, verdict.reason)
         continue
       }
-      const unattributed = this.#options.normalise(verdict.value, source, '')
-      const activity = this.#attribution.resolve(unattributed)
-      this.#attribution.observe(activity)
+      const unattributed = verdict.value
+      const activity = this.#attributed(unattributed)
       const asked = this.#seen.ask(activity.uid, activity.time)
       if (asked === 'seen') {
+        outcomes[at] = OUTCOME.duplicate
         counts.duplicate += 1
         continue
       }
@@ -283,7 +358,9 @@ export class Pipeline {
         // What was nobody's when it was first read may have an owner by now: ask for both.
         if (unattributed !== activity) unknown.push(unattributed)
       }
+      outcomes[at] = OUTCOME.scored
       candidates.push(activity)
+      places.push(at)
     }
     if (unknown.length === 0) return { activities: candidates, letters }
     await this.#writing
@@ -291,9 +368,30 @@ export class Pipeline {
       unknown.map((a) => ({ uid: a.uid, identity: a.identity.id, time: a.time })),
     )
     if (stored.size === 0) return { activities: candidates, letters }
-    const activities = candidates.filter((a) => !stored.has(a.uid))
+    const activities: Activity[] = []
+    for (const [index, activity] of candidates.entries()) {
+      if (stored.has(activity.uid)) outcomes[places[index] ?? 0] = OUTCOME.duplicate
+      else activities.push(activity)
+    }
     counts.duplicate += candidates.length - activities.length
     return { activities, letters }
+  }
+
+  /** With one partition only, whoever made it an activity saw the whole log and attributed it. */
+  #attributed(activity: Activity): Activity {
+    if (this.#options.scope !== undefined) return activity
+    const attributed = this.#attribution.resolve(activity)
+    this.#attribution.observe(attributed)
+    return attributed
+  }
+
+  #verdictOf(record: PipelineRecord): Verdict<Activity> {
+    if ('activity' in record) return record.activity
+    const { verdict, source } = record
+    if (verdict.outcome !== 'accepted') return verdict
+    return source === undefined
+      ? dead('recognise', 'unrecognised', 'no source')
+      : accepted(this.#options.normalise(verdict.value, source, ''))
   }
 
   /** Loads the identities of a batch that are stored but not in memory, in one query. */
@@ -416,6 +514,11 @@ export class Pipeline {
     this.#writing.catch(() => {})
   }
 
+  /** Somebody else may be reading what we are about to write: stop before the next statement. */
+  #mustBeOurs(): void {
+    if (this.#options.stale?.() === true) throw new StaleError()
+  }
+
   async #store(
     batch: StoreBatch,
     late: readonly { readonly identity: string; readonly hour: number }[],
@@ -423,18 +526,20 @@ export class Pipeline {
     calibrationState: string,
   ): Promise<void> {
     const { store, publish } = this.#options
+    this.#mustBeOurs()
     // Named before it is stored: a crash before `publish` is made good at the next start, at least once.
     if (published.length > 0)
-      await store.setCursor(PUBLISHING_CURSOR, JSON.stringify(published.map(({ alert }) => alert.uid)))
-    await store.write(batch, late)
+      await store.setCursor(this.#cursors.publishing, JSON.stringify(published.map(({ alert }) => alert.uid)))
+    await store.write(batch, late, () => this.#mustBeOurs())
     if (calibrationState !== '' && calibrationState !== this.#savedCalibration) {
-      await store.setCursor(CALIBRATION_CURSOR, calibrationState)
+      await store.setCursor(this.#cursors.calibration, calibrationState)
       this.#savedCalibration = calibrationState
     }
     if (late.length > 0) await store.repair(late)
+    this.#mustBeOurs()
     if (published.length > 0) {
       await publish(published)
-      await store.setCursor(PUBLISHING_CURSOR, '[]')
+      await store.setCursor(this.#cursors.publishing, '[]')
     }
   }
 

@@ -7,6 +7,7 @@ import type { Intake } from './intake.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { Problem, type ProblemCode, problemBody, sendProblem } from './problem.ts'
+import type { Flow } from './roles/flow.ts'
 import { alertRoutes } from './routes/alerts.ts'
 import { catalogueRoutes } from './routes/catalogues.ts'
 import { identityRoutes } from './routes/identities.ts'
@@ -16,7 +17,10 @@ import { operationRoutes } from './routes/operation.ts'
 /** What the routes work with. */
 export interface ServerParts {
   readonly engine: Pick<Engine, 'store' | 'registry' | 'detectors' | 'restored' | 'identities'>
-  readonly intake: Intake
+  /** Absent where logs come by Kafka only. */
+  readonly intake: Intake | undefined
+  /** What reads from Kafka. */
+  readonly flows?: readonly Flow[] | undefined
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
@@ -126,7 +130,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 
-  ingestRoutes(app, parts)
+  if (parts.intake !== undefined) ingestRoutes(app, { ...parts, intake: parts.intake })
   alertRoutes(app, parts)
   identityRoutes(app, parts)
   catalogueRoutes(app, parts)

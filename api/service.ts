@@ -2,18 +2,23 @@ import { realpath, stat } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { dirname, relative, resolve, sep } from 'node:path'
 import type { Config } from './config.ts'
-import { openEngine } from './engine.ts'
+import { type EngineOptions, openParts, startEngine } from './engine.ts'
 import { createFolderWatch } from './folder-watch.ts'
-import { createIntake } from './intake.ts'
+import { createIntake, type Intake } from './intake.ts'
+import { type KafkaService, type KeyedOptions, openKafkaService, type Role } from './kafka-service.ts'
 import type { Logger } from './logger.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { openAlertSink } from './outputs/alert-file.ts'
-import { createServer } from './server.ts'
+import type { PublishedAlert } from './pipeline.ts'
+import type { Flow } from './roles/flow.ts'
+import { createServer, type ServerParts } from './server.ts'
 
 /** The running service: engine, intake, watched folders and HTTP, started in order and stopped in the reverse one. */
 export interface Service {
   /** `http://host:port`. */
   readonly address: string
+  /** Resolves when a part of it gave up for good: the process must end with an error. */
+  readonly failed: Promise<unknown>
   /** Stops accepting, finishes what was accepted, closes everything. */
   readonly stop: () => Promise<void>
 }
@@ -27,10 +32,12 @@ export interface ServiceOptions {
   readonly watch: readonly string[]
   readonly watchEveryMs: number
   readonly maxBodyBytes?: number | undefined
+  /** With Kafka: what this process does. */
+  readonly role: Role
 }
 
 export class ServiceError extends Error {
-  readonly code: 'watch-not-a-folder' | 'watch-loop' | 'address-unavailable'
+  readonly code: 'watch-not-a-folder' | 'watch-loop' | 'address-unavailable' | 'role-needs'
 
   constructor(code: ServiceError['code'], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -46,6 +53,7 @@ const REQUEST_GRACE_MS = 15_000
 export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
   const { logger, version } = options
   await checkFolders(config, options)
+  checkRole(config, options)
   const opened: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     // Each is tried, whatever the others say: an open store keeps its lock.
@@ -56,25 +64,41 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       })
     if (failure !== undefined) throw failure
   }
+  let fatal: (error: unknown) => void = () => {}
+  const failed = new Promise<unknown>((resolve) => {
+    fatal = resolve
+  })
   try {
     const sink = options.alerts === undefined ? null : await openAlertSink(options.alerts, version)
     if (sink !== null) opened.push(() => sink.close())
     const metrics = createMetrics()
     opened.push(async () => metrics.stop())
-    const engine = await openEngine(config, {
-      includePeople: options.includePeople,
-      publish: async (alerts) => {
-        await sink?.write(alerts)
-        metrics.alerts(alerts)
-        for (const { alert, change } of alerts)
-          logger.info({ alert: alert.uid, change, severity: alert.severity }, 'alert')
-      },
-    })
-    opened.push(() => engine.close())
-    const intake = createIntake({ engine, metrics, logger })
-    opened.push(() => intake.close())
+    const kafka =
+      config.kafka === undefined ? null : await openKafkaService(config.kafka, { logger, version, fatal })
+    if (kafka !== null) opened.push(() => kafka.close())
+    const publish = async (alerts: readonly PublishedAlert[]): Promise<void> => {
+      await kafka?.publish(alerts)
+      await sink?.write(alerts)
+      metrics.alerts(alerts)
+      for (const { alert, change } of alerts)
+        logger.info({ alert: alert.uid, change, severity: alert.severity }, 'alert')
+    }
+    const { includePeople, role } = options
+    const working = isKeyed(config, role)
+      ? await openKeyed(config, { role, includePeople, publish, metrics }, kafka, opened)
+      : await openWhole(config, { includePeople, publish, metrics, logger }, kafka, opened)
+    const { engine, intake, flows } = working
     const { maxBodyBytes } = options
-    const app = createServer({ engine, intake, metrics, logger, version, token: config.token, maxBodyBytes })
+    const app = createServer({
+      engine,
+      intake,
+      flows,
+      metrics,
+      logger,
+      version,
+      token: config.token,
+      maxBodyBytes,
+    })
     opened.push(async () => {
       // A client that goes on uploading must not hold us up: it was not answered, so it will send again.
       const grace = setTimeout(() => app.server.closeAllConnections(), REQUEST_GRACE_MS)
@@ -87,7 +111,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       const reason = error instanceof Error ? error.message : String(error)
       throw new ServiceError('address-unavailable', `Cannot listen: ${reason}`, error)
     }
-    if (options.watch.length > 0) {
+    if (options.watch.length > 0 && intake !== undefined) {
       const watch = createFolderWatch({
         folders: options.watch,
         intake,
@@ -99,13 +123,76 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       watch.start()
       opened.push(() => watch.stop())
     }
+    for (const flow of flows) {
+      opened.push(() => flow.stop())
+      await flow.start()
+    }
     const bound = app.server.address()
     const port = typeof bound === 'object' && bound !== null ? bound.port : config.port
-    return { address: `http://${isIPv6(config.host) ? `[${config.host}]` : config.host}:${port}`, stop }
+    const host = isIPv6(config.host) ? `[${config.host}]` : config.host
+    return { address: `http://${host}:${port}`, failed, stop }
   } catch (error) {
     await stop().catch(() => {})
     throw error
   }
+}
+
+interface Working {
+  readonly engine: ServerParts['engine']
+  readonly intake: Intake | undefined
+  readonly flows: readonly Flow[]
+}
+
+type Opened = (() => Promise<void>)[]
+
+/** One process does everything: one pipeline, which logs reach by HTTP, from folders and from Kafka. */
+async function openWhole(
+  config: Config,
+  { logger, metrics, ...options }: EngineOptions & { readonly metrics: Metrics; readonly logger: Logger },
+  kafka: KafkaService | null,
+  opened: Opened,
+): Promise<Working> {
+  const parts = await openParts(config)
+  const engine = await startEngine(parts, options).catch(async (error: unknown) => {
+    await parts.store.close()
+    throw error
+  })
+  opened.push(() => engine.close())
+  const intake = createIntake({ engine, metrics, logger })
+  opened.push(() => intake.close())
+  return { engine, intake, flows: kafka === null ? [] : [kafka.direct(parts, intake)] }
+}
+
+/** A part of the keyed topology: logs come by Kafka only, and each partition has a pipeline of its own. */
+async function openKeyed(
+  config: Config,
+  { role, ...options }: KeyedOptions & { readonly role: Role },
+  kafka: KafkaService | null,
+  opened: Opened,
+): Promise<Working> {
+  const parts = await openParts(config)
+  opened.push(() => parts.store.close())
+  const flows = (await kafka?.keyed(role, parts, options)) ?? []
+  const identities = (): number => flows.reduce((sum, flow) => sum + (flow.identities?.() ?? 0), 0)
+  return { engine: { ...parts, restored: () => true, identities }, intake: undefined, flows }
+}
+
+const isKeyed = ({ kafka }: Config, role: Role): boolean =>
+  kafka !== undefined && (role !== 'all' || kafka.topology === 'keyed')
+
+function checkRole(config: Config, { role, watch }: ServiceOptions): void {
+  if (role !== 'all' && config.kafka === undefined)
+    throw new ServiceError('role-needs', `--role ${role} works on Kafka: set KAFKA_BROKERS`)
+  if (role !== 'all' && config.store.url === undefined)
+    throw new ServiceError(
+      'role-needs',
+      `--role ${role} shares its store with other processes: set CLICKHOUSE_URL, because the embedded engine serves one process`,
+    )
+  if (isKeyed(config, role) && watch.length > 0)
+    throw new ServiceError(
+      'role-needs',
+      '--watch needs the direct topology: send the files to a raw topic instead',
+    )
 }
 
 /** Folders must be there, and must not hold what we write ourselves: our findings would come back as logs for ever. */

@@ -35,7 +35,7 @@ interface DayStratum {
 }
 
 const WINDOW_DAYS = 28
-/** Days before the current one that are complete for certain. */
+/** Days before the current one whose hours are all closed. */
 const LAG_DAYS = 3
 const STRATUM_UNITS = 2000
 const LEAST_UNITS = 500
@@ -58,8 +58,14 @@ export class CalibrationBook {
   /** First day on which alerts could be raised; −1 while everything was trusted history. */
   #liveSince = -1
 
-  /** `alertsPerDay`: what the operator can look at. */
-  constructor(options: { readonly alertsPerDay: number }) {
+  readonly #lagDays: number
+
+  /**
+   * `alertsPerDay`: what the operator can look at. `lagDays`: days before the current one that are complete for certain,
+   * those that other processes count included.
+   */
+  constructor(options: { readonly alertsPerDay: number; readonly lagDays?: number }) {
+    this.#lagDays = options.lagDays ?? LAG_DAYS
     this.#budget = { alertsPerDay: options.alertsPerDay, factor: 1 }
   }
 
@@ -193,7 +199,7 @@ export class CalibrationBook {
     if (histogram === undefined) {
       histogram = new Histogram()
       for (const [day, strata] of this.#days) {
-        if (day > this.#asOf - LAG_DAYS || day <= this.#asOf - LAG_DAYS - WINDOW_DAYS) continue
+        if (day > this.#asOf - this.#lagDays || day <= this.#asOf - this.#lagDays - WINDOW_DAYS) continue
         for (const [stratum, entry] of strata) {
           if (scope !== ESTATE && stratum !== scope && !stratum.startsWith(`${scope}/`)) continue
           let scored = 0
@@ -248,7 +254,7 @@ export class CalibrationBook {
     const rows: CalibrationRow[] = []
     for (const [past, strata] of this.#days) {
       if (past <= day - LAG_DAYS && past > from - LAG_DAYS) rows.push(...rowsOf(past, strata))
-      if (past <= day - 1 - LAG_DAYS - WINDOW_DAYS) this.#days.delete(past)
+      if (past <= day - 1 - this.#lagDays - WINDOW_DAYS) this.#days.delete(past)
     }
     if (from >= 0 && Math.floor(day / 7) > Math.floor(from / 7)) this.#steer(day)
     return rows
@@ -256,7 +262,7 @@ export class CalibrationBook {
 
   #medianUnits(day: number): number {
     const counts: number[] = []
-    for (let past = day - LAG_DAYS - 6; past <= day - LAG_DAYS; past++) {
+    for (let past = day - this.#lagDays - 6; past <= day - this.#lagDays; past++) {
       let units = 0
       for (const entry of this.#days.get(past)?.values() ?? []) units += entry.units
       if (units > 0) counts.push(units)

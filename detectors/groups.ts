@@ -22,6 +22,13 @@ interface Newcomers {
 export class Groups {
   readonly #sizes = new Map<string, number>()
   readonly #newcomers = new Map<string, Newcomers>()
+  /** Tells apart the incidents of one group that several partitions see parts of. */
+  readonly #suffix: string
+
+  /** `scope`: name of the part of the estate whose identities it sees, '' for all. */
+  constructor(scope = '') {
+    this.#suffix = scope === '' ? '' : `#${scope}`
+  }
 
   /** An identity exists: it counts towards the size of its peer group. */
   countMember(group: string, count = 1): void {
@@ -48,7 +55,7 @@ export class Groups {
 
   /** Group incidents of the last days, read back from the store, so that a restart goes on with them. */
   load(alert: Alert): void {
-    const group = alert.identity.id.slice('group:'.length)
+    const group = alert.identity.id.slice('group:'.length, alert.identity.id.length - this.#suffix.length)
     const value = alert.causes[0]?.value ?? ''
     for (const feature of GROUPED) {
       const newcomers = this.#newcomers.get(`${group}\0${feature}\0${value}`)
@@ -85,7 +92,7 @@ export class Groups {
     if (found === null) return null
     const { newcomers, cause } = found
     const fresh = newcomers.alert === null
-    newcomers.alert ??= open(subject, group, cause)
+    newcomers.alert ??= open(subject, `${group}${this.#suffix}`, cause)
     const { alert } = newcomers
     let change: Change = fresh ? 'noticeable' : 'none'
     for (const member of newcomers.members.keys())
@@ -144,7 +151,7 @@ function open(subject: Subject, group: string, cause: Cause): Alert {
     confidence: 0.5,
     unitsPerDay: 0,
     calibration: { units: 0, state: 'calibrated' },
-    support: { hours: 0, days: 0 },
+    support: { hours: 0, days: 0, full: [] },
     group: '',
     members: [],
     version: 0,

@@ -8,6 +8,9 @@ import type { FeatureId } from './feature.ts'
 export class Estate {
   readonly #usage = new Map<string, number>()
   readonly #identities = new Map<Kind, number>()
+  /** The same of the identities that other processes answer for. */
+  #usageElsewhere: ReadonlyMap<string, number> = new Map()
+  #identitiesElsewhere: ReadonlyMap<Kind, number> = new Map()
   readonly #nodeAddresses = new Map<string, Set<string>>()
   readonly #addressUsers = new Map<string, Set<string>>()
 
@@ -22,7 +25,14 @@ export class Estate {
 
   /** How many identities ever showed the value. */
   usersOf(feature: FeatureId, value: string): number {
-    return this.#usage.get(`${feature}\0${value}`) ?? 0
+    const key = `${feature}\0${value}`
+    return (this.#usage.get(key) ?? 0) + (this.#usageElsewhere.get(key) ?? 0)
+  }
+
+  /** What is known of the identities that other processes answer for; replaces what was. */
+  elsewhere({ usage, identities }: EstateElsewhere): void {
+    this.#usageElsewhere = new Map(usage.map((u) => [`${u.feature}\0${u.value}`, u.identities]))
+    this.#identitiesElsewhere = new Map(identities.map((i) => [i.kind, i.identities]))
   }
 
   loadUse(feature: FeatureId, value: string, identities: number): void {
@@ -31,11 +41,11 @@ export class Estate {
   }
 
   countIdentity(kind: Kind, count = 1): void {
-    this.#identities.set(kind, this.identitiesOf(kind) + count)
+    this.#identities.set(kind, (this.#identities.get(kind) ?? 0) + count)
   }
 
   identitiesOf(kind: Kind): number {
-    return this.#identities.get(kind) ?? 0
+    return (this.#identities.get(kind) ?? 0) + (this.#identitiesElsewhere.get(kind) ?? 0)
   }
 
   /** Keeps the addresses of nodes, and who else uses an address (a shared egress proves nothing about a credential). */
@@ -58,6 +68,15 @@ export class Estate {
   usersOfAddress(tenant: string, address: string): number {
     return this.#addressUsers.get(`${tenant}\0${address}`)?.size ?? 0
   }
+}
+
+export interface EstateElsewhere {
+  readonly usage: readonly {
+    readonly feature: FeatureId
+    readonly value: string
+    readonly identities: number
+  }[]
+  readonly identities: readonly { readonly kind: Kind; readonly identities: number }[]
 }
 
 const VALUES_KEPT = 200_000

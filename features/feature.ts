@@ -28,6 +28,7 @@ export const FEATURE_IDS = [
   'network',
   'prefix',
   'address',
+  'acts_as',
 ] as const
 export type FeatureId = (typeof FEATURE_IDS)[number]
 
@@ -67,6 +68,12 @@ export const FEATURES: readonly Feature[] = [
   { id: 'network', of: (a) => (located(a) ? a.origin.network : ''), sql: `if(${LOCATED}, network, '')` },
   { id: 'prefix', of: (a) => (located(a) ? a.origin.prefix : ''), sql: `if(${LOCATED}, prefix, '')` },
   { id: 'address', of: (a) => (located(a) ? a.origin.address : ''), sql: `if(${LOCATED}, address, '')` },
+  // A log tells people from machines per event, but a person is somebody who mostly acts as one (`detectors/people.ts`).
+  {
+    id: 'acts_as',
+    of: (a) => (a.identity.human === 'yes' ? 'person' : 'machine'),
+    sql: "if(human = 'yes', 'person', 'machine')",
+  },
 ]
 
 /** Whether a credential of this method lives long enough to be learnt (sessions and bound tokens do not). */

@@ -11,13 +11,7 @@ import {
   slotOf,
   weekOf,
 } from './feature.ts'
-import {
-  addTotal,
-  type FeatureState,
-  firstValues,
-  type KnownValue,
-  VALUES_PER_FEATURE,
-} from './known-value.ts'
+import { addTotal, type FeatureState, firstValues, isFull, type KnownValue } from './known-value.ts'
 import { decayed, decayMoments, emptyMoments, loadMoments, type Moments } from './moments.ts'
 import { type Closing, type Observation, type OpenUnit, openUnit } from './open-unit.ts'
 import type { HeldRow, PresenceRow, StoredIdentity, UnitRow } from './rows.ts'
@@ -107,7 +101,7 @@ export class IdentityState {
     const bit = 1 << (hour % 24)
     let known = feature.values.get(value)
     if (known === undefined) {
-      if (feature.values.size >= VALUES_PER_FEATURE) return
+      if (isFull(feature)) return
       known = {
         feature: feature.id,
         value,
@@ -306,6 +300,11 @@ export class IdentityState {
   /** Remembers where the credential was used; null when the activity has no credential or no address. */
   useCredential(activity: Activity): CredentialSighting | null {
     return this.credentials.observe(activity)
+  }
+
+  /** Features that remember no further value: what else the identity shows of them is not told apart, nor scored. */
+  fullFeatures(): FeatureId[] {
+    return this.features.filter(isFull).map((feature) => feature.id)
   }
 
   feature(id: FeatureId): FeatureState {

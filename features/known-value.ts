@@ -32,6 +32,9 @@ export interface FeatureState {
 /** Most values remembered per feature; beyond that new ones are not told apart. */
 export const VALUES_PER_FEATURE = 4096
 
+export const isFull = (feature: Pick<FeatureState, 'values'>): boolean =>
+  feature.values.size >= VALUES_PER_FEATURE
+
 /** At most as many values per feature as fit, those known longest: the ones that memory would have kept. */
 export function firstValues(values: readonly StoredValue[]): readonly StoredValue[] {
   if (values.length <= VALUES_PER_FEATURE) return values

@@ -1,3 +1,4 @@
+import { LEAST_P } from './counts.ts'
 import { incompleteBeta } from './special-functions.ts'
 
 /**
@@ -66,8 +67,8 @@ export const seenMass = (summary: PresenceSummary, presence: number): number =>
   (presence - discount(presence, summary.d)) / (summary.N + summary.alpha)
 
 /**
- * p of a seen value: M + Σ_{π_u < π_v} π_u + ½ Σ_{π_u = π_v} π_u. `presences` includes its own. M for a dormant one, whose p is
- * `unseenP`.
+ * p of a seen value: M + Σ_{π_u < π_v} π_u + ½ Σ_{π_u = π_v} π_u. `presences` includes its own. M for a dormant one: it is
+ * unseen again, and its p is M·T.
  */
 export function seenP(summary: PresenceSummary, presences: Iterable<number>, presence: number): number {
   let p = summary.M
@@ -79,35 +80,12 @@ export function seenP(summary: PresenceSummary, presences: Iterable<number>, pre
   return Math.min(1, p)
 }
 
-/** p of an unseen value: M·T. */
-export const unseenP = (M: number, T: number): number => Math.min(1, Math.max(0, M * T))
-
-/** Use of values by others on one level: decayed number of identities for each value that the identity has not seen. */
-export type LevelUse = ReadonlyMap<string, number>
-
 const A = 2
 const ROOT = 0.5
 
 /**
- * T_ℓ(v) = [L + a·R]/(S + a), R = 1 if somebody on the level uses v, else T of the next level, ½ at the root; L is the part
- * of S with g ≤ g_v (0 when nobody uses v). Levels from fine to coarse.
- */
-export function backoff(levels: readonly LevelUse[], value: string): number {
-  const [level, ...coarser] = levels
-  if (level === undefined) return ROOT
-  const own = level.get(value) ?? 0
-  let S = 0
-  let L = 0
-  for (const g of level.values()) {
-    S += g
-    if (own > 0 && g <= own) L += g
-  }
-  const R = own > 0 ? 1 : coarser.length === 0 ? ROOT : backoff(coarser, value)
-  return (L + A * R) / (S + A)
-}
-
-/**
- * T from one estate-wide usage count, O(1) (§13 lesson 12: one count is enough): (users + a·½)/(others/10 + a), at most 1.
+ * T from one estate-wide usage count, O(1) (§13 lesson 12: one count is enough, where §2 has levels of
+ * peers): (users + a·½)/(others/10 + a), at most 1. The p of an unseen value is M·T.
  * A value that a tenth of the other identities use is no surprise; one that nobody uses tends to 0 as the estate grows.
  * Increasing in `identitiesUsing`; ½ when there are no others.
  */
@@ -128,7 +106,8 @@ export const burstM = (input: { readonly novelUnits: number; readonly units: num
  */
 export function windowP(input: WindowInput): number {
   const { rarest, several } = windowParts(input)
-  return Math.min(1, 2 * Math.min(rarest, several))
+  // Hundreds of new values at once round to 0, whose logarithm no alert could carry.
+  return Math.max(LEAST_P, Math.min(1, 2 * Math.min(rarest, several)))
 }
 
 export interface WindowInput {

@@ -77,6 +77,8 @@ export interface AlertRow {
 
 /** `calibration`: how many units of a stratum had a score in a bin on a day; additive. */
 export interface CalibrationRow {
+  /** Name of the part of the estate that was counted; absent or '': all of it. */
+  readonly scope?: string
   readonly day: number
   readonly stratum: string
   readonly detector: string

@@ -155,7 +155,9 @@ export interface Activity {
    * Named facts that detectors of content need; short strings only. Known names:
    * `targetIdentity` (canonical id of the identity acted on), `grantee` (who gains: principal, account id, `*` for the public),
    * `grant` (what is gained: policy ARN or name, `inline:<name>`, role name), `issuedCredential` (id of a minted credential),
-   * `issuedTo` (canonical id of the identity it was minted for), `targetTenant` (another account or tenant named in the call).
+   * `issuedTo` (canonical id of the identity it was minted for), `targetTenant` (another account or tenant named in the call),
+   * `guard` (what `audit-tampering` hit when it is no audit trail: `admission-policy`, `events`,
+   * `threat-detection`, `configuration-record`, `organisation`).
    */
   readonly details: Readonly<Record<string, string>>
 }

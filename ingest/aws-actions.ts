@@ -9,6 +9,7 @@ import type { AccessLevel, ActivityOutcome, Effect } from './activity.ts'
 import { OPERATION_EFFECTS } from './aws-effects.ts'
 import { type AwsCall, accountOf, grantReader, isOutside } from './aws-grants.ts'
 import { LEVELS } from './aws-levels.ts'
+import { canonicalPrincipal } from './aws-principal.ts'
 import { issuedCredentialOf, targetIdentityOf } from './aws-targets.ts'
 import { objectAt, textAt } from './json-values.ts'
 import type { JsonObject } from './source.ts'
@@ -137,8 +138,12 @@ function detailsOf(shape: OperationShape, call: AwsCall, gains: Gains): Readonly
   put('targetIdentity', target)
   // The outsider first: that is the grantee worth a sentence.
   const grantee = gains.outside[0] ?? gains.grantees[0] ?? ''
-  put('grantee', grantee || (gains.effect === 'permission-grant' ? granteeOf(call, target) : ''))
+  put(
+    'grantee',
+    canonicalPrincipal(grantee || (gains.effect === 'permission-grant' ? granteeOf(call, target) : '')),
+  )
   put('grant', grantOf(shape, call))
+  if (gains.effect === 'audit-tampering') put('guard', GUARDS.get(shape.service) ?? '')
 
   const issued = issuedCredentialOf(response)
   if (issued !== '') {
@@ -149,6 +154,19 @@ function detailsOf(shape: OperationShape, call: AwsCall, gains: Gains): Readonly
   if (tenant !== call.account) put('targetTenant', tenant)
   return details
 }
+
+/** Services of which `audit-tampering` hits something other than an audit trail. */
+const GUARDS: ReadonlyMap<string, string> = new Map([
+  ['access-analyzer', 'threat-detection'],
+  ['config', 'configuration-record'],
+  ['detective', 'threat-detection'],
+  ['guardduty', 'threat-detection'],
+  ['inspector2', 'threat-detection'],
+  ['macie', 'threat-detection'],
+  ['macie2', 'threat-detection'],
+  ['organizations', 'organisation'],
+  ['securityhub', 'threat-detection'],
+])
 
 /** Who gains when the parameters name an identity rather than a principal of a policy. */
 function granteeOf(call: AwsCall, target: string): string {

@@ -1,6 +1,7 @@
 /** Who made an AWS call: the durable principal behind `userIdentity`, whether it is a machine, and what it showed. */
 import type { Human, Identity, IdentityKind, Issuance } from './activity.ts'
 import { accountOf } from './aws-grants.ts'
+import { canonicalPrincipal } from './aws-principal.ts'
 
 type Text = string | null | undefined
 
@@ -31,11 +32,12 @@ export interface AwsUser {
     | undefined
 }
 
-/** The rest of the record, as far as it tells people from machines. */
+/**
+ * The rest of the record, as far as it tells people from machines: what AWS says, never what the caller wrote. A stolen
+ * credential would turn into a person by sending another user agent.
+ */
 export interface AwsCallerSigns {
-  readonly eventSource: string
   readonly recipientAccount: string
-  readonly userAgent: string
   /** `sessionCredentialFromConsole`: AWS itself says that the credential was issued to a console session. */
   readonly fromConsole: boolean
   readonly signIn: boolean
@@ -87,14 +89,15 @@ function identityOf(user: AwsUser, signs: AwsCallerSigns, session: string): Iden
     case 'AssumedRole':
     case 'Role': {
       const issuer = user.sessionContext?.sessionIssuer
-      const role = issuer?.arn || roleArnOf(arn)
-      if (role === '') return nobody(user, make)
+      const role = issuer?.arn || arn
+      const id = canonicalPrincipal(role)
+      if (!issuer?.arn && !id.includes(':role/')) return nobody(user, make)
       // The role's account, which is not the caller's account when a session is used across accounts.
-      return make(role, 'role', judgeRole(role, user, session), accountOf(role) || tenant)
+      return make(id, 'role', judgeRole(role, user, session), accountOf(role) || tenant)
     }
     case 'IAMUser': {
       const id = arn || userArnOf(user, tenant)
-      return id === '' ? nobody(user, make) : make(id, 'user', judgeUser(user, signs))
+      return id === '' ? nobody(user, make) : make(canonicalPrincipal(id), 'user', judgeUser(user, signs))
     }
     case 'Root': {
       if (tenant === '') return undefined
@@ -169,17 +172,6 @@ function subjectId(user: AwsUser): string {
   return `aws:federated:${user.identityProvider}:${user.userName || user.principalId || ''}`
 }
 
-/** `arn:aws:sts::1:assumed-role/name/session` → `arn:aws:iam::1:role/name`; the path of the role is not in it. */
-function roleArnOf(arn: string): string {
-  if (arn.includes(':role/')) return arn
-  const at = arn.indexOf(':assumed-role/')
-  if (at < 0) return ''
-  const parts = arn.split(':', 5)
-  const rest = arn.slice(at + 14)
-  const slash = rest.indexOf('/')
-  return `arn:${parts[1] ?? 'aws'}:iam::${parts[4] ?? ''}:role/${slash < 0 ? rest : rest.slice(0, slash)}`
-}
-
 /** Failed sign-ins carry the name only, and hide it when it may be a mistyped password. */
 function userArnOf(user: AwsUser, account: string): string {
   const name = user.userName || ''
@@ -193,16 +185,13 @@ function judgeUser(user: AwsUser, signs: AwsCallerSigns): Judgement {
   const mfa = user.sessionContext?.attributes?.mfaAuthenticated
   if (mfa === true || mfa === 'true') return yes('session with MFA')
   const longTerm = (user.accessKeyId || '').startsWith('AKIA')
-  // The agent is the caller's own claim. A browser never signs with a long-term key, so that such a claim is worth
-  // nothing: believing it would let a thief of a machine's key pass for a person.
-  if (!longTerm && isBrowser(signs.userAgent)) return yes('browser agent')
   return unknown(longTerm ? 'long-term key, no sign of a person' : 'no sign of a person or a workload')
 }
 
-/** Never by user agent: a stolen role credential would turn into a person by sending another header. */
 function judgeRole(role: string, user: AwsUser, session: string): Judgement {
   const context = user.sessionContext
-  if (role.includes('AWSReservedSSO_')) return yes('IAM Identity Center role')
+  // The path is reserved to AWS: anybody who may create roles may give one the name alone.
+  if (role.includes(':role/aws-reserved/')) return yes('IAM Identity Center role')
   const provider = context?.webIdFederationData?.federatedProvider || ''
   if (provider.includes(':saml-provider/')) return yes('SAML sign-in')
   if (role.includes(':role/aws-service-role/')) return no('service-linked role')
@@ -220,14 +209,6 @@ function webIdentity(provider: string): Judgement {
     return unknown('web identity of an application user')
   }
   return no('web identity of a workload')
-}
-
-function isBrowser(agent: string): boolean {
-  return (
-    agent.startsWith('Mozilla/') ||
-    agent.includes('console.amazonaws.com') ||
-    agent.startsWith('signin.amazonaws.com')
-  )
 }
 
 function sessionOf(user: AwsUser): string {

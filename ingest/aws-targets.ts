@@ -1,6 +1,7 @@
 /** What an AWS call acts on: resources as ARNs, the class of the first of them, and the identity acted on. */
 import type { AwsCall } from './aws-grants.ts'
 import { entriesAt } from './aws-grants.ts'
+import { canonicalPrincipal } from './aws-principal.ts'
 import { asText, listAt, objectAt, textAt } from './json-values.ts'
 import type { JsonObject } from './source.ts'
 
@@ -278,17 +279,14 @@ function classOfArn(text: string): string {
   return `${service}:${(slash < 0 ? tail : tail.slice(0, slash)).slice(0, 64)}`
 }
 
-/**
- * Canonical id of the identity acted on, or ''. An ARN that the response carries wins, because only it knows the path of
- * a user or role; otherwise the ARN is built without a path, which is right for all but identities under a path.
- */
+/** Canonical id of the identity acted on, or ''. */
 export function targetIdentityOf(call: AwsCall): string {
   const { parameters, response } = call
-  if (call.service === 'sts') return textAt(parameters, 'roleArn')
+  if (call.service === 'sts') return canonicalPrincipal(textAt(parameters, 'roleArn'))
   if (call.service === 'organizations') return textAt(parameters, 'accountId')
   if (call.service !== 'iam') return ''
   const answered = textAt(objectAt(response, 'user'), 'arn') || textAt(objectAt(response, 'role'), 'arn')
-  if (answered !== '') return answered
+  if (answered !== '') return canonicalPrincipal(answered)
   const base = `arn:${call.partition}:iam::${call.account}:`
   const user = textAt(parameters, 'userName')
   if (user !== '') return `${base}user/${user}`

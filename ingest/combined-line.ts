@@ -1,15 +1,19 @@
 import type { JsonObject } from './source.ts'
 
+/** Address, names and time take less than this, even with a name as long as a server accepts. */
+const LONGEST_HEAD = 8192
+
 /**
  * nginx and Apache combined log lines, by hand and in linear time:
  * `address ident user [time] "request" status bytes "referrer" "user agent" [request id]`. Quotes and backslashes inside
  * fields are escaped with a backslash (Apache) or as `\x22` (nginx). Null when the line is of another format.
  */
 export function parseCombinedLine(line: string): JsonObject | null {
-  const open = line.indexOf(' [')
-  if (open <= 0 || open > 1024) return null
-  const close = line.indexOf('] "', open)
-  if (close < 0 || close - open > 64) return null
+  // A user's name may hold ` [`, but never a bare quote: the first one after a bracket opens the request.
+  const close = line.indexOf('] "')
+  if (close < 0 || close > LONGEST_HEAD) return null
+  const open = line.lastIndexOf(' [', close)
+  if (open <= 0 || close - open > 64) return null
   const [address = '', ident = '', ...user] = line.slice(0, open).split(' ')
   if (address === '' || ident === '' || user.length === 0) return null
   const request = quoted(line, close + 2)

@@ -148,7 +148,10 @@ function effectOf(call: KubernetesCall, put: Put): Effect | '' {
     return ''
   }
   if (!DELETES.has(verb)) return ''
-  if (GUARDS.has(resource) || resource === 'events') return 'audit-tampering'
+  if (GUARDS.has(resource) || resource === 'events') {
+    put('guard', resource === 'events' ? 'events' : resource === 'auditsinks' ? '' : 'admission-policy')
+    return 'audit-tampering'
+  }
   if (resource === 'networkpolicies' || resource.endsWith('networkpolicies')) return 'network-opening'
   return STORES.has(resource) ? 'data-destruction' : ''
 }

@@ -150,17 +150,23 @@ function count(records: readonly ReadRecord[], tally: ReadTally): void {
 }
 
 export interface Interpreter {
+  /** Where and when the lines that follow came from, for inputs made of many pieces. */
+  readonly turnTo: (piece: { readonly origin: string; readonly arrival: number }) => void
   /** Appends the records of one line (or of one document, as one long line). Never throws. */
   readonly interpretLine: (line: Line, records: ReadRecord[]) => void
 }
 
 /** Interprets the lines of one input; also for inputs that are not files, such as the messages of a topic. */
 export function createInterpreter(options: InterpretOptions): Interpreter {
-  const { origin, arrival } = options
+  let { origin } = options
   const recogniser = createRecogniser(options)
   // One context for all records: `read` is synchronous, so the hash it asks for is that of the record at hand.
   let hashed: JsonObject | string = ''
-  const context: SourceContext = { tenant: options.tenant, arrival, recordHash: () => recordHash(hashed) }
+  const context = {
+    tenant: options.tenant,
+    arrival: options.arrival,
+    recordHash: () => recordHash(hashed),
+  } satisfies SourceContext
   let time = 0
   let line: Line
   let index = 0
@@ -181,7 +187,7 @@ export function createInterpreter(options: InterpretOptions): Interpreter {
     if (verdict.outcome === 'accepted') {
       const own = verdict.value.time
       if (Number.isFinite(own)) {
-        if (!isFuture(own, arrival)) {
+        if (!isFuture(own, context.arrival)) {
           time = own
           push(source, verdict, own, undefined)
           return
@@ -283,6 +289,10 @@ export function createInterpreter(options: InterpretOptions): Interpreter {
   }
 
   return {
+    turnTo(piece) {
+      origin = piece.origin
+      context.arrival = piece.arrival
+    },
     interpretLine(given, into) {
       line = given
       index = 0

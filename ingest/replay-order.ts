@@ -46,8 +46,9 @@ export interface ReplayTally {
   dead: number
   bytes: number
   lines: number
-  /** Bytes of the files (compressed where they are) taken in so far: how far the replay is. */
+  /** Bytes of the files (compressed where they are) taken in so far, and the records made of them, given or still kept back. */
   consumed: number
+  parsed: number
   /** Records given after a later one: out of order by more than the buffer, or their file had to wait. */
   late: number
   /** Files that ended in half a line while being written, and where to read on. */
@@ -63,6 +64,7 @@ export const createReplayTally = (): ReplayTally => ({
   bytes: 0,
   lines: 0,
   consumed: 0,
+  parsed: 0,
   late: 0,
   unread: [],
 })
@@ -275,7 +277,10 @@ class FileCursor {
     try {
       this.batches ??= await this.open()
       const next = await this.batches.next()
-      if (next.done !== true) return next.value
+      if (next.done !== true) {
+        this.total.parsed += next.value.length
+        return next.value
+      }
     } catch (error) {
       this.options.onProblem(ingestError(error, this.file.path))
     }

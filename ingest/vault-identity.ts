@@ -13,7 +13,6 @@ export interface VaultCaller {
   /** Type of the mount when this is a login: `approle`, `userpass`. */
   readonly loginType: string
   readonly role: string
-  readonly browser: boolean
 }
 
 export function vaultIdentity(caller: VaultCaller): Identity {
@@ -54,7 +53,6 @@ const MACHINES = [
 ]
 
 function humanOf(caller: VaultCaller): readonly [Human, string] {
-  if (caller.browser) return ['yes', 'browser']
   // A display name begins with the path of the mount that made the token: `userpass-alice`, `kubernetes-shop-cart`.
   const method = caller.loginType || methodIn(caller.displayName)
   if (PEOPLE.includes(method)) return ['yes', `${method} login`]

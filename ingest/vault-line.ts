@@ -66,7 +66,6 @@ export function callerOf(record: AuditRecord, meaning: VaultMeaning): VaultCalle
     root: who?.policies?.includes('root') === true,
     loginType: meaning.login ? (request.mount_type ?? '') : '',
     role: roleOf(record),
-    browser: userAgentOf(record).startsWith('Mozilla/'),
   }
 }
 

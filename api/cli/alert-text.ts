@@ -1,21 +1,14 @@
 import type { Alert, Cause } from '../../detectors/alert.ts'
 import { FAMILIES, type Family, printable, quote } from '../../detectors/detector.ts'
-import { explain } from '../../detectors/explanation.ts'
+import { explain, isSupporting, weightiestFirst } from '../../detectors/explanation.ts'
 
 const iso = (time: number): string => new Date(time).toISOString().replace('T', ' ').slice(0, 19)
 
 const CAUSES_SHOWN = 4
 
-/** The causes of a family, weightiest first; a new action is not told again as its new service and resource class. */
-function told(alert: Alert, family: Family): Cause[] {
-  const actions = new Set(
-    alert.causes.filter((c) => c.detector === 'first-seen-action').map((c) => c.evidence[0]),
-  )
-  const coarser = new Set(['first-seen-service', 'first-seen-resource-class'])
-  return alert.causes
-    .filter((c) => c.family === family && !(coarser.has(c.detector) && actions.has(c.evidence[0])))
-    .sort((a, b) => a.p - b.p)
-}
+/** The causes of a family, weightiest first, without those that only support another. */
+const told = (alert: Alert, family: Family): Cause[] =>
+  weightiestFirst(alert.causes).filter((c) => c.family === family && !isSupporting(alert, c))
 
 /** The alert in a few lines, for the terminal while a log is replayed. */
 export function alertSummary(alert: Alert, change: 'create' | 'update'): string {
@@ -46,7 +39,7 @@ export function alertExplanation(alert: Alert): string {
     '',
   ]
   for (const family of FAMILIES) {
-    const { unusual } = e.families[family]
+    const { unusual, supporting } = e.families[family]
     lines.push(`${family}${unusual ? '' : ': nothing unusual'}`)
     const causes = told(alert, family)
     for (const cause of causes.slice(0, CAUSES_SHOWN)) {
@@ -58,7 +51,9 @@ export function alertExplanation(alert: Alert): string {
       lines.push(`    weight    ${weight}, ${Math.round(share * 100)} % of the surprise (${cause.detector})`)
     }
     if (causes.length > CAUSES_SHOWN) lines.push(`  … and ${causes.length - CAUSES_SHOWN} more`)
+    for (const text of supporting) lines.push(`  the same events: ${text}`)
   }
+  for (const text of e.blind) lines.push(`not seen: ${text}`)
   lines.push('', 'events')
   for (const a of alert.artefacts)
     lines.push(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { quote } from '../../detectors/detector.ts'
 import { FEATURE_IDS } from '../../features/feature.ts'
+import { VALUES_PER_FEATURE } from '../../features/known-value.ts'
 import { openStore, type Store } from '../../features/store/connection.ts'
 import { readConfig } from '../config.ts'
 import { parseAlert } from '../pipeline.ts'
@@ -83,6 +84,8 @@ async function showIdentity(store: Store, id: string): Promise<void> {
         `    ${String(v.hours).padStart(5)} h on ${String(v.days).padStart(3)} days  ${quote(v.value)}${v.held === 'held' ? `  not learnt: ${v.reason}` : ''}\n`,
       )
     if (values.length > 8) process.stdout.write(`    … and ${values.length - 8} more\n`)
+    if (values.length >= VALUES_PER_FEATURE)
+      process.stdout.write('    full: no further value is remembered, what is new is not told any more\n')
   }
   process.stdout.write('\n')
   await drawHours(store, id)

@@ -1,5 +1,31 @@
 import type { WriteStream } from 'node:tty'
 
+/** How far bytes have come: from the files, through the reader, into the store. */
+export interface ShareFacts {
+  /** Size of all files; 0 when it is not known. */
+  readonly bytes: number
+  /** Bytes taken in so far, and records made of them. */
+  readonly consumed: number
+  readonly parsed: number
+  /** Records handed to the store. */
+  readonly taken: number
+  /** Everything is durable. */
+  readonly durable: boolean
+}
+
+/** What is shown as done before the last record is durable stays below 100 %. */
+const NEARLY = 0.99
+
+/**
+ * Share of the work done, 0..1: the bytes read, less the records of them that still wait (a small file is read as a whole
+ * before its first record is taken). 1 means that everything is durable.
+ */
+export function shareDone({ bytes, consumed, parsed, taken, durable }: ShareFacts): number | undefined {
+  if (bytes <= 0) return undefined
+  if (durable) return 1
+  return parsed === 0 ? 0 : Math.min(NEARLY, (consumed / bytes) * (taken / parsed))
+}
+
 /**
  * One line that says how far a long work is: rate, position in event time, share done and time remaining. On a terminal
  * it rewrites itself; elsewhere it prints a line every ten seconds, so that a CI log stays readable.
@@ -32,6 +58,15 @@ export class Progress {
     const every = this.#out.isTTY ? ON_TERMINAL_MS : ELSEWHERE_MS
     if (now - this.#shown < every && this.#shown !== 0) return
     if (!this.#out.isTTY && now - this.#started < ELSEWHERE_MS) return
+    this.#show(state, now)
+  }
+
+  /** The last line of a work that took long enough to show one. */
+  finish(state: ProgressState): void {
+    if (this.#shown !== 0) this.#show(state, performance.now())
+  }
+
+  #show(state: ProgressState, now: number): void {
     this.#shown = now
     const seconds = (now - this.#started) / 1000
     const text = progressLine(this.#label, state, seconds)

@@ -9,7 +9,7 @@ import { type AlertSink, openAlertSink } from '../outputs/alert-file.ts'
 import { addCounts, type BatchCounts, newCounts, type PublishedAlert } from '../pipeline.ts'
 import { alertSummary } from './alert-text.ts'
 import { EXIT } from './exit.ts'
-import { Progress } from './progress.ts'
+import { Progress, type ProgressState, shareDone } from './progress.ts'
 import { reportText } from './report.ts'
 
 interface ReplayOptions {
@@ -93,16 +93,23 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     const known = list.files.every((f) => f.kind === 'file')
     let batch: ReadRecord[] = []
     let position = 0
+    const reached = (durable: boolean): ProgressState => ({
+      done: counts.read,
+      share: shareDone({
+        bytes: known ? bytes : 0,
+        consumed: tally.consumed,
+        parsed: tally.parsed,
+        taken: counts.read,
+        durable,
+      }),
+      position,
+    })
     const flush = async (): Promise<void> => {
       if (batch.length === 0) return
       position = batch.at(-1)?.time ?? position
       addCounts(counts, await engine.take(batch))
       batch = []
-      progress.update({
-        done: counts.read,
-        share: known && bytes > 0 ? Math.min(1, tally.consumed / bytes) : undefined,
-        position,
-      })
+      progress.update(reached(false))
     }
     const records = replayInOrder(list.files, {
       registry: engine.registry,
@@ -118,6 +125,7 @@ async function replay(paths: readonly string[], options: ReplayOptions): Promise
     }
     await flush()
     await engine.durable()
+    progress.finish(reached(true))
   } finally {
     progress.clear()
     await engine.close()

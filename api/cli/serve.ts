@@ -1,6 +1,7 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { refuseOpenBinding } from '../access.ts'
 import { productVersion, readConfig } from '../config.ts'
+import { ROLES } from '../kafka-service.ts'
 import { createLogger } from '../logger.ts'
 import { startService } from '../service.ts'
 import { EXIT } from './exit.ts'
@@ -15,6 +16,7 @@ interface ServeOptions {
   readonly includePeople?: boolean
   readonly alerts?: string
   readonly maxBody: string
+  readonly role: string
 }
 
 /** Time to finish what was accepted once told to stop. */
@@ -35,6 +37,11 @@ export function registerServe(program: Command): void {
     .option('--include-people', 'score people too')
     .option('--alerts <file>', 'append alerts as OCSF Detection Findings, one a line; - for standard output')
     .option('--max-body <mib>', 'largest request, uncompressed, in MiB', '256')
+    .addOption(
+      new Option('--role <role>', 'with KAFKA_BROKERS: what this process does')
+        .choices([...ROLES])
+        .default('all'),
+    )
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options)
     })
@@ -53,14 +60,19 @@ async function serve(options: ServeOptions): Promise<number> {
     alerts: options.alerts,
     watch: options.watch,
     watchEveryMs: numberOption('--watch-every', options.watchEvery, { from: 0.1, to: 3600 }) * 1000,
+    role: ROLES.find((role) => role === options.role) ?? 'all',
     maxBodyBytes: Math.round(numberOption('--max-body', options.maxBody, { from: 0.001, to: 16_384 }) * MIB),
   })
   // Findings may own standard output: everything for people goes elsewhere then.
   const out = options.alerts === '-' ? process.stderr : process.stdout
   out.write(`plumbline listens on ${service.address}\n`)
   for (const folder of options.watch) out.write(`plumbline watches ${folder}\n`)
-  const signal = await untilStopped()
-  logger.info({ signal }, 'stopping: what was accepted is finished first')
+  const end = await Promise.race([
+    untilStopped().then((signal) => ({ signal })),
+    service.failed.then((error) => ({ error })),
+  ])
+  if ('error' in end) logger.error({ err: end.error }, 'a part of the service gave up: stopping')
+  else logger.info({ signal: end.signal }, 'stopping: what was accepted is finished first')
   // Whoever asks twice does not want to wait.
   process.once('SIGINT', () => process.exit(EXIT.cannot))
   process.once('SIGTERM', () => process.exit(EXIT.cannot))
@@ -74,7 +86,7 @@ async function serve(options: ServeOptions): Promise<number> {
   await service.stop()
   clearTimeout(deadline)
   logger.info('stopped')
-  return EXIT.ok
+  return 'error' in end ? EXIT.cannot : EXIT.ok
 }
 
 function given({ data, host, port, budget }: ServeOptions): Record<string, string> {

@@ -95,6 +95,7 @@ export function toDetectionFinding(
         support: alert.support,
         p: alert.p,
         next: explanation.next,
+        blind: explanation.blind,
         members: alert.members,
       },
     },

@@ -21,7 +21,11 @@ const listQuery = z.strictObject({
 })
 const position = z.tuple([z.number(), z.string()])
 
-const family = z.object({ unusual: z.boolean(), sentences: z.array(z.string()) })
+const family = z.object({
+  unusual: z.boolean(),
+  sentences: z.array(z.string()),
+  supporting: z.array(z.string()),
+})
 const explanationSchema = z.object({
   headline: z.string(),
   families: z.record(z.enum(FAMILIES), family),
@@ -29,6 +33,7 @@ const explanationSchema = z.object({
   silentWithout: z.array(z.string()),
   expectedOnceInDays: z.number().nullable(),
   next: z.array(z.string()),
+  blind: z.array(z.string()),
 })
 
 /** An alert as it is answered: the OCSF finding, untouched so that it validates, beside what explains it. */

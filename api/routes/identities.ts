@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { FEATURE_IDS } from '../../features/feature.ts'
+import { VALUES_PER_FEATURE } from '../../features/known-value.ts'
 import { Problem } from '../problem.ts'
 import type { ServerParts } from '../server.ts'
 import { alertPage, answerAlerts } from './alerts.ts'
@@ -48,6 +49,8 @@ const baselineSchema = z.object({
   feature: z.enum(FEATURE_IDS),
   /** How many values there are; `values` may be cut. */
   distinct: z.number(),
+  /** No further value is remembered: what is new is not told any more. */
+  full: z.boolean(),
   values: z.array(
     z.object({
       value: z.string(),
@@ -105,6 +108,7 @@ export function identityRoutes(app: FastifyInstance, { engine, version }: Server
         return {
           feature,
           distinct: all.length,
+          full: all.length >= VALUES_PER_FEATURE,
           values: all.slice(0, values).map((v) => ({
             value: v.value,
             hours: v.hours,

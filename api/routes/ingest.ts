@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { IngestError } from '../../ingest/ingest-error.ts'
 import { readRecords } from '../../ingest/reader.ts'
-import { ingestInput } from '../intake.ts'
+import { type Intake, ingestInput } from '../intake.ts'
 import { type BatchCounts, newCounts } from '../pipeline.ts'
 import { Problem } from '../problem.ts'
 import type { ServerParts } from '../server.ts'
@@ -35,7 +35,7 @@ export const countsAnswer = z.object({
 })
 
 /** POST /v1/ingest/:source: logs in, answered once they are durable. `auto` recognises each record. */
-export function ingestRoutes(app: FastifyInstance, parts: ServerParts): void {
+export function ingestRoutes(app: FastifyInstance, parts: ServerParts & { readonly intake: Intake }): void {
   const { engine, intake } = parts
   const maxBodyBytes = parts.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
   app.post<{ Params: { source: string } }>('/v1/ingest/:source', async (request, reply) => {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { flowMetrics } from '../roles/flow-metrics.ts'
 import type { ServerParts } from '../server.ts'
 
 const STORE_PATIENCE_MS = 2000
@@ -7,12 +8,18 @@ const STORE_PATIENCE_MS = 2000
  * GET /health: the process turns (restart it when it does not). GET /ready: it makes progress: state restored, last batch
  * or probe stored, store answering now. GET /metrics: for Prometheus.
  */
-export function operationRoutes(app: FastifyInstance, { engine, intake, metrics }: ServerParts): void {
+export function operationRoutes(app: FastifyInstance, parts: ServerParts): void {
+  const { engine, intake, metrics } = parts
+  const flows = parts.flows ?? []
   app.get('/health', async () => ({ status: 'alive' }))
   app.get('/ready', async (_request, reply) => {
     const reasons: string[] = []
     if (!engine.restored()) reasons.push('state-not-restored')
-    if (!intake.ready()) reasons.push('last-write-failed')
+    if (intake?.ready() === false) reasons.push('last-write-failed')
+    for (const flow of flows) {
+      const trouble = flow.trouble()
+      if (trouble !== null) reasons.push(`${flow.role}: ${trouble}`)
+    }
     if (!(await answers(engine.store.cursor('ready')))) reasons.push('store-silent')
     const ready = reasons.length === 0
     return reply.code(ready ? 200 : 503).send({ ready, reasons })
@@ -22,9 +29,10 @@ export function operationRoutes(app: FastifyInstance, { engine, intake, metrics 
       metrics.text({
         now: Date.now(),
         identities: engine.identities(),
-        queuedRecords: intake.queuedRecords(),
-        ready: intake.ready() && engine.restored(),
-      }),
+        queuedRecords: intake?.queuedRecords() ?? 0,
+        ready:
+          intake?.ready() !== false && engine.restored() && flows.every((flow) => flow.trouble() === null),
+      }) + flowMetrics(flows),
     ),
   )
 }

@@ -1,14 +1,26 @@
 import type { AttributionEntry } from '../../ingest/attribution.ts'
 import type { CalibrationRow, StoreBatch, StoredIdentity } from '../rows.ts'
+import type { Scope } from '../scope.ts'
 import { type Analyst, openAnalyst } from './analyst.ts'
 import { openEngine, type Target } from './client.ts'
 import type { TableName } from './columns.ts'
-import { attributions, loadEstate, type StoredEstate, unclosed } from './estate-reader.ts'
+import {
+  addressesElsewhere,
+  attributions,
+  loadEstate,
+  type StoredAddress,
+  type StoredEstate,
+  type UsageElsewhere,
+  unclosed,
+  usageElsewhere,
+} from './estate-reader.ts'
+import { fence } from './fence.ts'
 import { loadIdentities } from './load.ts'
 import { migrate, setRetention } from './migrations.ts'
 import {
   type Candidate,
   calibration,
+  calibrationElsewhere,
   counts,
   cursor,
   horizon,
@@ -43,20 +55,30 @@ export interface StoreLogger {
 
 export interface Store {
   /** See `Writer.write`. */
-  write(batch: StoreBatch, late?: readonly IdentityHour[]): Promise<void>
+  write(batch: StoreBatch, late?: readonly IdentityHour[], beforeEach?: () => void): Promise<void>
+  /** Waits until the writes end that are under way now, whoever started them. */
+  fence(): Promise<void>
   /** Recomputes closed hours that late activities joined, and marks them done. */
   repair(pairs: readonly IdentityHour[]): Promise<void>
-  pendingRepairs(): Promise<readonly IdentityHour[]>
+  /** This and what follows is about the identities of the scope; all of them without one. */
+  pendingRepairs(scope?: Scope): Promise<readonly IdentityHour[]>
   /** All asked for are in the map, those unknown with nothing in them. */
   load(identities: readonly string[]): Promise<Map<string, StoredIdentity>>
   knownUids(candidates: readonly Candidate[]): Promise<Set<string>>
-  horizon(): Promise<{ readonly maxTime: number; readonly activities: number }>
-  /** What crosses identities, read once when a process starts. */
-  loadEstate(): Promise<StoredEstate>
-  calibration(fromDay: number, toDay: number): Promise<readonly CalibrationRow[]>
-  scoredUnits(fromDay: number, toDay: number): Promise<readonly ScoredUnit[]>
+  horizon(scope?: Scope): Promise<{ readonly maxTime: number; readonly activities: number }>
+  /** What crosses identities, read once when a process starts. `day`: that of the scope's newest activity. */
+  loadEstate(scope?: Scope, day?: number): Promise<StoredEstate>
+  calibration(fromDay: number, toDay: number, scope?: Scope): Promise<readonly CalibrationRow[]>
+  scoredUnits(fromDay: number, toDay: number, scope?: Scope): Promise<readonly ScoredUnit[]>
+  /** What the other scopes counted, showed and called from. */
+  calibrationElsewhere(fromDay: number, toDay: number, scope: Scope): Promise<readonly CalibrationRow[]>
+  usageElsewhere(day: number, scope: Scope): Promise<UsageElsewhere>
+  addressesElsewhere(day: number, scope: Scope): Promise<readonly StoredAddress[]>
   /** Identities whose hours a process left open when it died. */
-  unclosed(hours: { readonly from: number; readonly before: number }): Promise<readonly string[]>
+  unclosed(
+    hours: { readonly from: number; readonly before: number },
+    scope?: Scope,
+  ): Promise<readonly string[]>
   /** Tokens and who used them last, oldest first. */
   attributions(limit: number): Promise<readonly AttributionEntry[]>
   cursor(name: string): Promise<string | undefined>
@@ -117,20 +139,24 @@ function storeOf({ writing, reading, beside, asking, close }: Sessions, seq: num
     return Number(row?.[0] ?? 0) + 1
   }
   return {
-    write: (batch, late) => writer.write(batch, late),
+    write: (batch, late, beforeEach) => writer.write(batch, late, beforeEach),
+    fence: () => fence(beside),
     repair: (pairs) => repair(writing, pairs),
-    pendingRepairs: () => pendingRepairs(reading),
+    pendingRepairs: (scope) => pendingRepairs(reading, scope),
     load: async (identities) => {
       const loaded = await loadIdentities({ session: reading, beside }, identities)
       writer.advance(loaded.seq)
       return loaded.identities
     },
     knownUids: (candidates) => knownUids(reading, candidates),
-    horizon: () => horizon(reading),
-    loadEstate: () => loadEstate(reading),
-    calibration: (fromDay, toDay) => calibration(reading, fromDay, toDay),
-    scoredUnits: (fromDay, toDay) => scoredUnits(reading, fromDay, toDay),
-    unclosed: (hours) => unclosed(reading, hours),
+    horizon: (scope) => horizon(reading, scope),
+    loadEstate: (scope, day) => loadEstate(reading, scope, day),
+    calibration: (fromDay, toDay, scope) => calibration(reading, fromDay, toDay, scope),
+    calibrationElsewhere: (fromDay, toDay, scope) => calibrationElsewhere(reading, fromDay, toDay, scope),
+    usageElsewhere: (day, scope) => usageElsewhere(reading, day, scope),
+    addressesElsewhere: (day, scope) => addressesElsewhere(reading, day, scope),
+    scoredUnits: (fromDay, toDay, scope) => scoredUnits(reading, fromDay, toDay, scope),
+    unclosed: (hours, scope) => unclosed(reading, hours, scope),
     attributions: (limit) => attributions(reading, limit),
     cursor: (name) => cursor(reading, name),
     setCursor: (name, value) => setCursor(writing, name, value),

@@ -76,7 +76,8 @@ export function alertLine(row: AlertRow): string {
 
 export function calibrationLine(row: CalibrationRow): string {
   const bin = Math.max(-2_147_483_648, Math.min(2_147_483_647, Math.trunc(real(row.bin))))
-  return JSON.stringify([count32(row.day), row.stratum, row.detector, bin, count(row.units)])
+  const stratum = row.scope === undefined || row.scope === '' ? row.stratum : `${row.scope}|${row.stratum}`
+  return JSON.stringify([count32(row.day), stratum, row.detector, bin, count(row.units)])
 }
 
 export function deadLetterLine(row: DeadLetter, seq: number): string {

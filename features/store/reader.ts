@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { CalibrationRow } from '../rows.ts'
+import { type Scope, scopeName } from '../scope.ts'
 import { TABLES, type TableName } from './columns.ts'
 import type { Session } from './session.ts'
-import { chunks, integer, literal } from './sql.ts'
+import { chunks, integer, literal, owned } from './sql.ts'
 
 /** What the pipeline asks when it starts, and now and then while it runs. */
 
@@ -30,8 +31,9 @@ export async function knownUids(session: Session, candidates: readonly Candidate
 /** Latest event time (epoch ms, 0 when empty) and number of stored activities, unmerged duplicates included. */
 export async function horizon(
   session: Session,
+  scope?: Scope,
 ): Promise<{ readonly maxTime: number; readonly activities: number }> {
-  const [row] = await session.rows('SELECT max(time), count() FROM activity')
+  const [row] = await session.rows(`SELECT max(time), count() FROM activity WHERE ${owned(scope)}`)
   const [maxTime, activities] = Pair.parse(row)
   return { maxTime, activities }
 }
@@ -45,15 +47,29 @@ export async function lastSeq(session: Session): Promise<number> {
   return z.tuple([z.number()]).parse(row)[0]
 }
 
-/** Counts of calibration of whole days, both ends included. */
-export async function calibration(
+/** Counts of calibration of whole days, both ends included, of the scope; with none, of all scopes together. */
+export const calibration = (session: Session, fromDay: number, toDay: number, scope?: Scope) =>
+  calibrationWhere(
+    session,
+    fromDay,
+    toDay,
+    scope === undefined ? '1' : `startsWith(stratum, ${literal(`${scopeName(scope)}|`)})`,
+  )
+
+/** The same of everything but the scope. */
+export const calibrationElsewhere = (session: Session, fromDay: number, toDay: number, scope: Scope) =>
+  calibrationWhere(session, fromDay, toDay, `NOT startsWith(stratum, ${literal(`${scopeName(scope)}|`)})`)
+
+async function calibrationWhere(
   session: Session,
   fromDay: number,
   toDay: number,
+  where: string,
 ): Promise<readonly CalibrationRow[]> {
   const rows = await session.rows(`
-    SELECT day, stratum, detector, bin, units FROM calibration FINAL
-    WHERE day BETWEEN ${integer(fromDay)} AND ${integer(toDay)} ORDER BY day, stratum, detector, bin`)
+    SELECT day, substring(stratum, position(stratum, '|') + 1) AS own, detector, bin, sum(units) FROM calibration FINAL
+    WHERE day BETWEEN ${integer(fromDay)} AND ${integer(toDay)} AND ${where}
+    GROUP BY day, own, detector, bin ORDER BY day, own, detector, bin`)
   return rows.map((row) => {
     const [day, stratum, detector, bin, units] = CalibrationCount.parse(row)
     return { day, stratum, detector, bin, units }
@@ -75,10 +91,12 @@ export async function scoredUnits(
   session: Session,
   fromDay: number,
   toDay: number,
+  scope?: Scope,
 ): Promise<readonly ScoredUnit[]> {
   const rows = await session.rows(`
     SELECT identity, hour, stratum, scores, surprise FROM unit FINAL
-    WHERE intDiv(hour, 24) BETWEEN ${integer(fromDay)} AND ${integer(toDay)} AND state = 'scored' ORDER BY hour, identity`)
+    WHERE intDiv(hour, 24) BETWEEN ${integer(fromDay)} AND ${integer(toDay)} AND state = 'scored'
+      AND ${owned(scope)} ORDER BY hour, identity`)
   return rows.map((row) => {
     const [identity, hour, stratum, scores, surprise] = ScoredRow.parse(row)
     return { identity, hour, stratum, scores, surprise }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import type { Scope } from '../scope.ts'
 import { COLUMNS } from './columns.ts'
 import { DERIVED_PRESENCE, DERIVED_UNITS } from './facts.ts'
 import type { Session } from './session.ts'
-import { chunks, integer, literal, tuple } from './sql.ts'
+import { chunks, integer, literal, owned, tuple } from './sql.ts'
 import type { IdentityHour } from './writer.ts'
 
 /** Presence and the facts of units, made again from `activity`: compared (`check`), repaired (`rebuild`), or hour by hour. */
@@ -178,9 +179,9 @@ function wherePairs(pairs: readonly IdentityHour[]): string {
 }
 
 /** Hours whose repair was announced and never finished: a crash came between. */
-export async function pendingRepairs(session: Session): Promise<readonly IdentityHour[]> {
+export async function pendingRepairs(session: Session, scope?: Scope): Promise<readonly IdentityHour[]> {
   const rows = await session.rows(
-    'SELECT identity, hour FROM repair FINAL WHERE done = 0 ORDER BY identity, hour',
+    `SELECT identity, hour FROM repair FINAL WHERE done = 0 AND ${owned(scope)} ORDER BY identity, hour`,
   )
   return rows.map((row) => {
     const [identity, hour] = z.tuple([z.string(), z.number()]).parse(row)

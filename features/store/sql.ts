@@ -1,3 +1,5 @@
+import type { Scope } from '../scope.ts'
+
 /**
  * Quoting of values into SQL. Bound parameters are no option: the embedded binding serialises all bound queries of the
  * process, so an analyst's question would stop the pipeline (limits.md §4). Identifiers are never built from data.
@@ -34,3 +36,9 @@ export function integer(value: number): string {
 export function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
+
+/** Condition on `identity`: the identities of the scope. `kafkaMurmurHash` is Kafka's own partitioner (`features/scope.ts`). */
+export const owned = (scope: Scope | undefined): string =>
+  scope === undefined
+    ? '1'
+    : `kafkaMurmurHash(identity) % ${integer(scope.partitions)} = ${integer(scope.partition)}`

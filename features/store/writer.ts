@@ -37,10 +37,15 @@ export class Writer {
   /**
    * Makes a batch durable. Writing the same batch twice, in whole or in part, leaves the same state as writing it once.
    * `late`: hours already closed for which this batch brings activities; `repairPending` is to be called afterwards.
+   * `beforeEach` is called before every statement and may throw to go no further.
    * Throws `store-write-failed` with the engine's error as cause; nothing needs cleaning up, the batch is simply due again.
    */
-  write(batch: StoreBatch, late: readonly IdentityHour[] = []): Promise<void> {
-    const turn = this.#tail.then(() => this.#write(batch, late))
+  write(
+    batch: StoreBatch,
+    late: readonly IdentityHour[] = [],
+    beforeEach: () => void = () => {},
+  ): Promise<void> {
+    const turn = this.#tail.then(() => this.#write(batch, late, beforeEach))
     this.#tail = turn.catch(() => undefined)
     return turn
   }
@@ -50,15 +55,23 @@ export class Writer {
     await this.#tail
   }
 
-  async #write(batch: StoreBatch, late: readonly IdentityHour[]): Promise<void> {
+  async #write(batch: StoreBatch, late: readonly IdentityHour[], beforeEach: () => void): Promise<void> {
+    const insert = async <T>(
+      table: TableName,
+      rows: readonly T[],
+      line: (row: T) => string,
+    ): Promise<void> => {
+      beforeEach()
+      await this.#insert(table, rows, line)
+    }
     // 1. Alerts before anything that would make them look normal. Crash after: the replay raises the same uid again.
-    await this.#insert('alert', batch.alerts, alertLine)
+    await insert('alert', batch.alerts, alertLine)
     // 2. Held values before presence. Crash after: values held that nothing shows yet; held is only ever subtracted.
-    await this.#insert('held', batch.held, heldLine)
+    await insert('held', batch.held, heldLine)
     // 3. Repairs before their activities. Crash after: an hour is recomputed for nothing.
-    await this.#insert('repair', late, (pair) => JSON.stringify([pair.identity, pair.hour, 0]))
+    await insert('repair', late, (pair) => JSON.stringify([pair.identity, pair.hour, 0]))
     // 4. Dead letters. Crash after: the same uid replaces itself.
-    await this.#insert('dead_letter', batch.deadLetters, (letter) => deadLetterLine(letter, ++this.#seq))
+    await insert('dead_letter', batch.deadLetters, (letter) => deadLetterLine(letter, ++this.#seq))
     // 5. Activities before all that is derived from them: whatever follows is made again from the stored activities when
     //    the identity is loaded (hours after its last closed one are replayed). The other way round an hour would be
     //    closed without its events. Months are separate inserts, oldest first, because an insert is atomic within a
@@ -67,16 +80,16 @@ export class Writer {
       for (let at = 0; at < month.length; at += ACTIVITIES_PER_INSERT) {
         const part =
           month.length <= ACTIVITIES_PER_INSERT ? month : month.slice(at, at + ACTIVITIES_PER_INSERT)
-        await this.#insert('activity', part, (activity) => activityLine(activity, ++this.#seq))
+        await insert('activity', part, (activity) => activityLine(activity, ++this.#seq))
       }
     }
     // 6. Presence of days that were left, before the units that say they were left. Crash after: bits beyond the last
     //    closed hour, which loading masks out.
-    await this.#insert('presence', batch.presence, presenceLine)
+    await insert('presence', batch.presence, presenceLine)
     // 7. Closed hours. Crash before: they are open again, and close again with the same counts.
-    await this.#insert('unit', batch.units, unitLine)
+    await insert('unit', batch.units, unitLine)
     // 8. Whole days of calibration. Crash before: counted again from the units.
-    await this.#insert('calibration', batch.calibration, calibrationLine)
+    await insert('calibration', batch.calibration, calibrationLine)
   }
 
   async #insert<T>(table: TableName, rows: readonly T[], line: (row: T) => string): Promise<void> {

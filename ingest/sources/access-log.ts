@@ -5,7 +5,6 @@ import { accepted, dead, filtered } from '../outcome.ts'
 import { templatePath } from '../route-template.ts'
 import { defineSource } from '../source.ts'
 import { parseTime } from '../time.ts'
-import { userAgentFamily } from '../user-agent.ts'
 
 const schema = z.object({
   address: z.string(),
@@ -24,7 +23,8 @@ export const source = defineSource({
   title: 'nginx or Apache access log (combined format)',
   kind: 'gateway',
   sees: 'Requests of users that the web server itself authenticated.',
-  misses: 'Everybody else: lines without an authenticated user are counted as no-identity.',
+  misses:
+    'Everybody else: lines without an authenticated user, failed logins (401) among them, are counted as no-identity.',
   needs: 'Combined format with $remote_user; a request id at the end of the line is used when there is one.',
   documentation: 'https://httpd.apache.org/docs/current/logs.html#combined',
   format: 'text',
@@ -36,10 +36,11 @@ export const source = defineSource({
     if (time === undefined) return dead('normalise', 'bad-time', 'the time in brackets is none')
     // Apache writes an empty user name as two quotes.
     if (record.user === '-' || record.user === '' || record.user === '""') return filtered('no-identity')
+    // The name of a failed login is a claim: it would create identities at will, or put refusals on somebody's account.
+    if (record.status === 401) return filtered('no-identity')
     const [verb = '', target = ''] = record.request.split(' ')
     const method = httpMethod(verb)
     const template = templatePath(target)
-    const browser = userAgentFamily(record.userAgent) === 'browser'
     const requestId = record.requestId === '-' ? '' : record.requestId
     return accepted({
       eventId: requestId || context.recordHash(),
@@ -50,8 +51,8 @@ export const source = defineSource({
         kind: 'consumer',
         provider: 'access-log',
         tenant: context.tenant,
-        human: browser ? 'yes' : 'unknown',
-        humanReason: browser ? 'signs in with a browser' : 'the log does not say',
+        human: 'unknown',
+        humanReason: 'the log does not say',
       },
       action: `${method} ${template}`,
       service: context.tenant || 'web',
@@ -97,10 +98,15 @@ export const source = defineSource({
       },
     },
     {
-      name: 'a person with a browser',
+      name: 'a browser, or what says so: the agent is the caller’s own claim',
       record:
         '203.0.113.9 - alice [02/Mar/2026:08:15:30 +0000] "GET / HTTP/1.1" 200 12 "-" "Mozilla/5.0 (X11) Firefox/130.0"',
-      expect: { outcome: 'accepted', draft: { 'identity.human': 'yes', action: 'GET /' } },
+      expect: { outcome: 'accepted', draft: { 'identity.human': 'unknown', action: 'GET /' } },
+    },
+    {
+      name: 'a failed login: the name was claimed, not proven',
+      record: '203.0.113.9 - root [02/Mar/2026:08:15:30 +0000] "GET / HTTP/1.1" 401 12 "-" "curl/8.5.0"',
+      expect: { outcome: 'filtered', reason: 'no-identity' },
     },
     {
       name: 'nobody',

@@ -350,9 +350,7 @@ export const source = defineSource<CloudTrailRecord>({
     const userAgent = (entry.userAgent ?? '').slice(0, 512)
     const recipientAccount = entry.recipientAccountId || userIdentity.accountId || ''
     const caller = awsCaller(userIdentity, {
-      eventSource,
       recipientAccount,
-      userAgent,
       fromConsole: isTrue(entry.sessionCredentialFromConsole),
       signIn,
     })

@@ -303,6 +303,8 @@ function signIn(
 ): Draft {
   const { properties } = entry
   const code = codeOf(entry)
+  const outcome =
+    code === '0' ? 'success' : code === '' ? 'unknown' : INTERRUPTS.has(code) ? 'failure' : 'denied'
   const type = (properties.clientCredentialType ?? '').toLowerCase()
   const credential =
     properties.servicePrincipalCredentialKeyId ||
@@ -314,11 +316,20 @@ function signIn(
     origin: frame.origin,
     class: 'authentication',
     identity:
-      who === 'user' ? user(frame.tenant, properties.userId, 'yes') : machine(frame.tenant, properties, who),
+      who === 'user'
+        ? user(frame.tenant, properties.userId, 'yes')
+        : // An application without a principal in this tenant is, when refused, whatever id the caller typed.
+          machine(
+            frame.tenant,
+            outcome === 'denied'
+              ? { servicePrincipalId: properties.servicePrincipalId, appId: '' }
+              : properties,
+            who,
+          ),
     action: 'sign-in',
     service: properties.resourceDisplayName || properties.resourceId || 'unknown',
     accessLevel: 'auth',
-    outcome: code === '0' ? 'success' : code === '' ? 'unknown' : INTERRUPTS.has(code) ? 'failure' : 'denied',
+    outcome,
     errorCode: code === '0' ? '' : code,
     resourceClass: 'resource',
     resources: properties.resourceId ? [properties.resourceId] : undefined,

@@ -70,7 +70,9 @@ export const source = defineSource({
     if (time === undefined) return dead('normalise', 'bad-time', 'start_time is no time')
     const certificate = lastCertificate(value(record.x_forwarded_client_cert))
     const spiffe = value(record.downstream_peer_uri_san).split(',', 1)[0] || certificate.uri
-    const subject = value(record.jwt_subject)
+    // The subject of a refused token is what the caller wrote into it.
+    const refusedToken = value(record.response_code_details).startsWith('jwt_authn_access_denied')
+    const subject = refusedToken ? '' : value(record.jwt_subject)
     const name = spiffe || subject
     if (name === '') return filtered('no-identity')
     const method = httpMethod(value(record.method))
@@ -149,6 +151,16 @@ export const source = defineSource({
     {
       name: 'no certificate and no token',
       record: sample({ x_forwarded_client_cert: '-' }),
+      expect: { outcome: 'filtered', reason: 'no-identity' },
+    },
+    {
+      name: 'a token that was refused proves no subject',
+      record: sample({
+        x_forwarded_client_cert: '-',
+        jwt_subject: 'admin',
+        response_code: 401,
+        response_code_details: 'jwt_authn_access_denied{Jwt_verification_fails}',
+      }),
       expect: { outcome: 'filtered', reason: 'no-identity' },
     },
     {

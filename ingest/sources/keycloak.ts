@@ -239,7 +239,7 @@ const SERVICE_ACCOUNT = 'service-account-'
 
 function loginDraft(event: KeycloakEvent, eventId: string, time: number): Draft {
   const identity = callerOf(event)
-  const failed = event.error !== '' || event.type.endsWith('_ERROR')
+  const failed = hasFailed(event)
   const method = event.detail('client_auth_method')
   const byClient = identity.kind === 'client'
   return {
@@ -328,15 +328,17 @@ function detailsOf(event: KeycloakEvent): Record<string, string> {
   return details
 }
 
+const hasFailed = (event: KeycloakEvent): boolean => event.error !== '' || event.type.endsWith('_ERROR')
+
 function callerOf(event: KeycloakEvent): Identity {
   const username = event.detail('username')
   if (event.error === 'client_not_found') return nobody(event.realm)
   if (BY_CLIENT.test(event.type)) return clientIdentity(event.realm, event.clientId)
+  // A name without an id was typed by somebody, and may be nobody's.
+  if (event.userId === '' && (hasFailed(event) || username === '')) return nobody(event.realm)
   if (username.startsWith(SERVICE_ACCOUNT))
     return clientIdentity(event.realm, username.slice(SERVICE_ACCOUNT.length))
-  if (event.userId !== '') return userIdentity(event.realm, event.userId)
-  // A name without an id was typed by somebody, and may be nobody's.
-  return event.error !== '' || username === '' ? nobody(event.realm) : userIdentity(event.realm, username)
+  return userIdentity(event.realm, event.userId || username)
 }
 
 const identity = (

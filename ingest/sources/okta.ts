@@ -373,6 +373,7 @@ function detailsOf(
   }
   const target = targetIdentity(record, org)
   if (target !== '') details.targetIdentity = target
+  if (effect === 'audit-tampering' && isThreatSetting(record)) details.guard = 'threat-detection'
   if (effect === 'credential-minting') {
     const issued = record.target?.find((each) => each?.type === 'Token' || each?.type === 'Credential')
     if (issued?.id) details.issuedCredential = issued.id
@@ -385,6 +386,9 @@ function detailsOf(
   }
   return details
 }
+
+const isThreatSetting = (record: OktaRecord): boolean =>
+  (record.eventType ?? record.eventtype ?? '').startsWith('security.threat.')
 
 /** The first target that is a user or a client, by its canonical id. */
 function targetIdentity(record: OktaRecord, org: string): string {
