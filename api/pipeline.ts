@@ -239,7 +239,7 @@ export class Pipeline {
     const { store } = this.#options
     if (before >= 0 && before < day)
       this.#calibration.load(await store.calibrationElsewhere(Math.max(before - 3, day - 33), day - 4, scope))
-    this.#estate.elsewhere(await store.usageElsewhere(day - 2, scope))
+    this.#estate.elsewhere(await store.usageElsewhere(day - 3, scope))
   }
 
   #lookedAround = -1

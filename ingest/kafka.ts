@@ -13,7 +13,6 @@ import {
   type CommitOffset,
   type Consumer,
   type ConsumerOptions,
-  type Gap,
   type OutgoingMessage,
   type Producer,
   type TopicPartition,
@@ -77,7 +76,13 @@ const MIB = 1024 * 1024
 export function openKafka(options: KafkaOptions): Broker {
   registerCodecs()
   const { ambient } = options
-  const kafka = new Kafka(kafkaConfig(options))
+  const consumers = new Map<string, GroupConsumer>()
+  const kafka = new Kafka(
+    kafkaConfig(options, ({ groupId, topic, partition }) => {
+      if (typeof topic === 'string' && typeof partition === 'number')
+        consumers.get(String(groupId))?.outOfRange({ topic, partition })
+    }),
+  )
   const closing: (() => Promise<void>)[] = []
   let admin: Promise<Admin> | undefined
   const withAdmin = async <T>(work: (admin: Admin) => Promise<T>): Promise<T> => {
@@ -95,6 +100,7 @@ export function openKafka(options: KafkaOptions): Broker {
   return {
     consumer(consumerOptions) {
       const consumer = new GroupConsumer(kafka, withAdmin, options, consumerOptions)
+      consumers.set(consumerOptions.group, consumer)
       closing.push(() => consumer.stop())
       return consumer
     },
@@ -148,7 +154,13 @@ async function connectAdmin(kafka: Kafka): Promise<Admin> {
   return admin
 }
 
-function kafkaConfig({ brokers, clientId, tls, sasl, ambient }: KafkaOptions): KafkaConfig {
+/** What kafkajs does about an offset outside the log it tells in its log only. */
+const OUT_OF_RANGE = 'Offset out of range, resetting to default offset'
+
+function kafkaConfig(
+  { brokers, clientId, tls, sasl, ambient }: KafkaOptions,
+  outOfRange: (fields: Readonly<Record<string, unknown>>) => void,
+): KafkaConfig {
   return {
     clientId,
     brokers: [...brokers],
@@ -160,8 +172,10 @@ function kafkaConfig({ brokers, clientId, tls, sasl, ambient }: KafkaOptions): K
     logLevel: logLevel.WARN,
     logCreator:
       () =>
-      ({ level, log: { message, ...fields } }) =>
-        ambient.log(level === logLevel.ERROR ? 'error' : 'warn', message, shown(fields)),
+      ({ level, log: { message, ...fields } }) => {
+        ambient.log(level === logLevel.ERROR ? 'error' : 'warn', message, shown(fields))
+        if (message === OUT_OF_RANGE) outOfRange(fields)
+      },
   }
 }
 
@@ -246,7 +260,7 @@ class GroupConsumer implements Consumer {
   #heard = 0
   #commitNow: CommitNow | undefined
   #subscribed: readonly string[] = []
-  /** Next offset due of each partition, to notice what went missing. */
+  /** Next offset due of each partition, as far as we know. */
   readonly #due = new Map<string, number>()
   #stopRefreshing: () => void = () => {}
   #refreshing: Promise<void> = Promise.resolve()
@@ -285,14 +299,12 @@ class GroupConsumer implements Consumer {
       this.#owns = true
       this.#heard = this.#ambient.now()
       this.#commitNow = undefined
-      this.#due.clear()
       const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
         numbers.map((partition): TopicPartition => ({ topic, partition })),
       )
       // kafkajs keeps partitions paused across a rebalance, but who paused them has forgotten.
       this.resume(partitions)
       this.#options.events.assigned({ generation: this.#generation, leader: isLeader, partitions })
-      void this.#lookForGaps(this.#generation, partitions)
     })
     const revoked = (): void => {
       if (!this.#owns) return
@@ -325,6 +337,7 @@ class GroupConsumer implements Consumer {
     const topics = await this.#matching()
     this.#subscribed = topics
     if (topics.length === 0) return
+    await this.#remember(topics)
     try {
       await this.#consumer.connect()
       await this.#consumer.subscribe({ topics: [...topics], fromBeginning: true })
@@ -345,9 +358,7 @@ class GroupConsumer implements Consumer {
           if (last === undefined || !this.#owns || !isRunning() || isStale()) return
           this.#commitNow = commitOffsetsIfNecessary
           const { topic, partition } = batch
-          const first = Number(batch.firstOffset() ?? last.offset)
           const nextOffset = Number(batch.lastOffset()) + 1
-          await this.#noticeGap({ topic, partition }, first)
           this.#due.set(keyOf({ topic, partition }), nextOffset)
           this.#options.events.deliver({
             topic,
@@ -400,25 +411,29 @@ class GroupConsumer implements Consumer {
     this.#options.events.revoked()
   }
 
-  /** Stored offsets that the log no longer holds: told once per assignment, before or while kafkajs resets them. */
-  async #lookForGaps(generation: number, partitions: readonly TopicPartition[]): Promise<void> {
-    try {
-      const gaps = await this.#withAdmin((admin) => gapsOf(admin, this.#options.group, partitions))
-      if (generation === this.#generation) for (const gap of gaps) this.#options.events.gap(gap)
-    } catch (error) {
-      this.#options.events.trouble(error)
-    }
+  /** Where the group stands: what is due of each partition when nothing of it was delivered yet. */
+  async #remember(topics: readonly string[]): Promise<void> {
+    const stored = await this.#withAdmin((admin) =>
+      admin.fetchOffsets({ groupId: this.#options.group, topics: [...topics] }),
+    )
+    for (const { topic, partitions } of stored)
+      for (const { partition, offset } of partitions)
+        if (Number(offset) >= 0) this.#due.set(keyOf({ topic, partition }), Number(offset))
   }
 
-  /** Messages deleted while we were reading behind. Offsets also jump over markers of transactions, which is no gap. */
-  async #noticeGap(place: TopicPartition, first: number): Promise<void> {
-    const due = this.#due.get(keyOf(place))
-    if (due === undefined || first === due) return
-    const limits = await this.#withAdmin((admin) => admin.fetchTopicOffsets(place.topic))
-    const low = Number(limits.find(({ partition }) => partition === place.partition)?.low ?? 0)
-    if (first > due && low > due)
-      this.#options.events.gap({ ...place, reason: 'log-truncated', from: due, to: low })
-    if (first < due) this.#options.events.gap({ ...place, reason: 'offset-beyond-end', from: due, to: first })
+  /** kafkajs found its offset outside the log and goes on at the log's start: what lay between is told. */
+  outOfRange(place: TopicPartition): void {
+    this.#withAdmin((admin) => admin.fetchTopicOffsets(place.topic)).then(
+      (limits) => {
+        const limit = limits.find(({ partition }) => partition === place.partition)
+        const to = Number(limit?.low ?? 0)
+        const from = this.#due.get(keyOf(place)) ?? to
+        const reason = from > Number(limit?.high ?? 0) ? 'offset-beyond-end' : 'log-truncated'
+        this.#due.set(keyOf(place), to)
+        this.#options.events.gap({ ...place, reason, from, to })
+      },
+      (error: unknown) => this.#options.events.trouble(error),
+    )
   }
 
   async commit(generation: number, offsets: readonly CommitOffset[]): Promise<boolean> {
@@ -463,32 +478,6 @@ class GroupConsumer implements Consumer {
     await this.#consumer.disconnect()
     this.#owns = false
   }
-}
-
-async function gapsOf(
-  admin: Admin,
-  groupId: string,
-  partitions: readonly TopicPartition[],
-): Promise<readonly Gap[]> {
-  const gaps: Gap[] = []
-  for (const topic of new Set(partitions.map((p) => p.topic))) {
-    const limits = new Map((await admin.fetchTopicOffsets(topic)).map((l) => [l.partition, l]))
-    const [stored] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    for (const { partition, offset } of stored?.partitions ?? []) {
-      const limit = limits.get(partition)
-      const from = Number(offset)
-      if (
-        from < 0 ||
-        limit === undefined ||
-        !partitions.some((p) => p.topic === topic && p.partition === partition)
-      )
-        continue
-      const [low, high] = [Number(limit.low), Number(limit.high)]
-      if (from < low) gaps.push({ topic, partition, reason: 'log-truncated', from, to: low })
-      else if (from > high) gaps.push({ topic, partition, reason: 'offset-beyond-end', from, to: low })
-    }
-  }
-  return gaps
 }
 
 export const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -141,7 +141,7 @@ async function openEmbedded(path: string, database: string, sessions: number): P
  * The engine's connection, given nothing but SQL: settings passed to it would stay set for all later statements
  * (limits.md (c)), and bound parameters would queue behind each other.
  */
-function bare(connection: ChdbConnection): EmbeddedConnection {
+export function bare(connection: ChdbConnection): EmbeddedConnection {
   return {
     query: ({ query }) => connection.query({ query }),
     exec: ({ query }) => connection.exec({ query }),
