@@ -9,7 +9,7 @@ import { Problem } from './problem.ts'
  * The one door into the pipeline: requests and watched folders hand over batches, and they are taken one after the other.
  * A batch is answered for once it is durable and published, not before; storing one overlaps with scoring the next.
  *
- * When a batch fails, it and the one before it (whose write may be what failed) are refused; both may be handed over
+ * When a batch fails, it and the two before it (whose writes may be what failed) are refused; all may be handed over
  * again, because what is stored is recognised. Until something goes through again the intake is not ready, and it tries
  * by itself.
  */
@@ -122,7 +122,8 @@ export function createIntake<R extends PipelineRecord = ReadRecord>(options: Int
   }
 
   async function drain(): Promise<void> {
-    let pending: Taken<R> | undefined
+    /** Taken and perhaps not yet durable: `take` waits for the batch two before it. */
+    let pending: Taken<R>[] = []
     for (;;) {
       const job = queue.shift()
       if (job?.stream?.broken) {
@@ -132,13 +133,11 @@ export function createIntake<R extends PipelineRecord = ReadRecord>(options: Int
       try {
         if (job !== undefined) {
           const counts = await engine.take(job.records, job.outcomes)
-          // Taking a batch waits until the one before it is durable.
-          if (pending !== undefined) done(pending)
-          pending = { job, counts }
-        } else if (pending !== undefined) {
+          if (pending.length === 2) for (const durable of pending.splice(0, 1)) done(durable)
+          pending.push({ job, counts })
+        } else if (pending.length > 0) {
           await engine.durable()
-          done(pending)
-          pending = undefined
+          for (const durable of pending.splice(0)) done(durable)
         } else if (probeDue) {
           probeDue = false
           if (failures === 0) continue
@@ -146,9 +145,9 @@ export function createIntake<R extends PipelineRecord = ReadRecord>(options: Int
           succeeded()
         } else return
       } catch (error) {
-        if (pending !== undefined) refuse(pending.job, error)
+        for (const taken of pending) refuse(taken.job, error)
         if (job !== undefined) refuse(job, error)
-        pending = undefined
+        pending = []
         failed(error)
       }
     }

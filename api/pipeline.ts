@@ -473,7 +473,9 @@ export class Pipeline {
     }
     for (const { identity } of late) {
       const resident = this.#residents.get(identity)
-      if (resident !== undefined) this.#release(resident)
+      if (resident === undefined) continue
+      this.#leftOpen ||= resident.state.open.length > 0
+      this.#release(resident)
       this.#residents.remove(identity)
     }
     for (const evicted of this.#residents.evict()) {

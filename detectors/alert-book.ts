@@ -170,6 +170,7 @@ export class AlertBook {
       support: {
         hours,
         days: state.firstHour < 0 ? 0 : dayOf(hourOf(activity.time)) - dayOf(state.firstHour),
+        full: state.fullFeatures(),
       },
       group: '',
       members: [],

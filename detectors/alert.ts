@@ -85,7 +85,12 @@ export const alertSchema = z.object({
   confidence: z.number(),
   unitsPerDay: z.number(),
   calibration: z.object({ units: z.number(), state: z.enum(['calibrated', 'uncalibrated']) }),
-  support: z.object({ hours: z.number(), days: z.number() }),
+  support: z.object({
+    hours: z.number(),
+    days: z.number(),
+    /** Features that hold as many values as are remembered: what is new in them is not told. */
+    full: z.array(z.string()).default([]),
+  }),
   /** uid of the group incident it belongs to, '' when none. */
   group: z.string(),
   /** Group incidents: the identities that showed the same value. */

@@ -10,8 +10,8 @@ export interface BudgetState {
   readonly factor: number
 }
 
-/** Parts of A for units, campaigns and peer groups. */
-export const BUDGET_SPLIT = { unit: 0.6, campaign: 0.25, group: 0.15 } as const
+/** Parts of A for units and campaigns. The rest is kept for group incidents, which have no threshold of their own. */
+export const BUDGET_SPLIT = { unit: 0.6, campaign: 0.25 } as const
 export type BudgetPart = keyof typeof BUDGET_SPLIT
 
 const LEAST_FACTOR = 0.25

@@ -194,28 +194,3 @@ export function finestWithEnough(fineToCoarse: Iterable<Histogram>, leastUnits =
   }
   return coarsest
 }
-
-/** p-values at which observed ÷ expected is watched. */
-export const HEALTH_LEVELS = [0.1, 0.01, 0.001] as const
-
-export interface CalibrationHealth {
-  /** Observed ÷ expected per level; null where fewer than five are expected. */
-  readonly ratios: readonly (number | null)[]
-  /** All known ratios within [½, 2]. Three unhealthy days in a row: notify only. */
-  readonly healthy: boolean
-}
-
-/**
- * Compares how many of `units` calibrated p-values lay at or below each of `HEALTH_LEVELS` with what uniform p-values would
- * give. For the combined p: a single detector that is silent for most units is rightly below expectation at 0.1.
- */
-export function calibrationHealth(options: {
-  readonly units: number
-  readonly atOrBelow: readonly number[]
-}): CalibrationHealth {
-  const ratios = HEALTH_LEVELS.map((level, i) => {
-    const expected = options.units * level
-    return expected >= 5 ? (options.atOrBelow[i] ?? 0) / expected : null
-  })
-  return { ratios, healthy: ratios.every((r) => r === null || (r >= 0.5 && r <= 2)) }
-}

@@ -2,24 +2,17 @@ import { upperIncompleteGamma } from '../features/special-functions.ts'
 import { LEAST_CALIBRATED_P } from './calibration.ts'
 
 /**
- * From calibrated p-values of signals to one p-value of a unit, and back to the share each signal had in it
- * (detection-notes §5, §10, §13.17). Absent signals have p = 1. Every combination here is monotone: raising one p never
+ * From calibrated p-values of signals to one p-value of a unit (detection-notes §5, §10, §13.17). Absent signals have p = 1. Every combination here is monotone: raising one p never
  * lowers the result. Results are calibrated once more (`calibration.ts`) before they meet the budget.
  */
 
 const bounded = (p: number): number => (p < 1 ? Math.max(p, LEAST_CALIBRATED_P) : 1)
 
-/** p_B = min(1, J·min p). `detectors`: number J of signals that could have spoken. */
-export function bonferroniP(ps: Iterable<number>, detectors: number): number {
-  let least = 1
-  for (const p of ps) least = Math.min(least, bounded(p))
-  return Math.min(1, Math.max(1, detectors) * least)
-}
-
 /**
  * p_F: Fisher's sum S = Σ −ln p for dependent signals, as a scaled χ² with the right mean and variance (Brown 1975;
  * Kost & McDermott 2002): k = mean²/variance, θ = variance/mean, p_F = Q(k, S/θ). `mean` and `variance` are those of S over
- * the calibration window; the variance equals the sum ΣC of all covariances.
+ * the calibration window; the variance equals the sum ΣC of all covariances. Not used yet: what comes with the isolation
+ * forest is to be held against it.
  */
 export function brownP(
   ps: Iterable<number>,
@@ -31,10 +24,6 @@ export function brownP(
   for (const p of ps) sum -= Math.log(bounded(p))
   return upperIncompleteGamma((mean * mean) / variance, (sum * mean) / variance)
 }
-
-/** p_c = min(1, 2·min(p_F, p_B)): many weak signals together, or one strong one. */
-export const combinedP = (fisher: number, bonferroni: number): number =>
-  Math.min(1, 2 * Math.min(fisher, bonferroni))
 
 /** p of a signal that cannot prove misuse alone (volume, client version, address, hour): never below `least`. */
 export const cappedP = (p: number, least: number): number => Math.max(p, least)
@@ -95,36 +84,4 @@ export function campaignStatistic(
     } else if (surprise > c) c = surprise
   }
   return c > 0 ? (a + b + c) / 3 : 0
-}
-
-export interface SignalShare {
-  readonly signal: string
-  /** b = −log₂ p, at least 0. */
-  readonly bits: number
-  /** Part of all bits; 0 when nothing is surprising. */
-  readonly share: number
-  /** The combined p had this signal been silent. */
-  readonly pWithout: number
-}
-
-/**
- * What each signal contributed, in the given order. `combine` is the whole way from p-values to the final p, the second
- * calibration included, so that `pWithout` can be held against the budget.
- */
-export function signalShares(
-  signals: readonly { readonly signal: string; readonly p: number }[],
-  combine: (ps: readonly number[]) => number,
-): SignalShare[] {
-  const ps = signals.map((s) => s.p)
-  const bits = ps.map((p) => Math.log2(1 / bounded(p)))
-  const total = bits.reduce((sum, b) => sum + b, 0)
-  return signals.map(({ signal }, i) => {
-    const own = bits[i] ?? 0
-    return {
-      signal,
-      bits: own,
-      share: total > 0 ? own / total : 0,
-      pWithout: combine(ps.map((p, j) => (j === i ? 1 : p))),
-    }
-  })
 }

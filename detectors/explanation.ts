@@ -1,3 +1,4 @@
+import { VALUES_PER_FEATURE } from '../features/known-value.ts'
 import type { Alert, Cause } from './alert.ts'
 import { expectedOnceInDays } from './budget.ts'
 import { type Family, quote } from './detector.ts'
@@ -8,9 +9,19 @@ import { type Family, quote } from './detector.ts'
  */
 export interface Explanation {
   readonly headline: string
-  /** All three families, named even when nothing was unusual in one. */
+  /**
+   * All three families, named even when nothing was unusual in one. `supporting` repeats in coarser words what a sentence
+   * says of the same events.
+   */
   readonly families: Readonly<
-    Record<Family, { readonly unusual: boolean; readonly sentences: readonly string[] }>
+    Record<
+      Family,
+      {
+        readonly unusual: boolean
+        readonly sentences: readonly string[]
+        readonly supporting: readonly string[]
+      }
+    >
   >
   /** Share of the surprise that each cause carries: −log2 p over their sum; contradictions carry it all. */
   readonly shares: readonly { readonly detector: string; readonly value: string; readonly share: number }[]
@@ -19,21 +30,23 @@ export interface Explanation {
   /** Over the whole estate, such an hour is expected once in this many days; null when only contradictions speak. */
   readonly expectedOnceInDays: number | null
   readonly next: readonly string[]
+  /** What could not be seen: aspects of which the identity showed more values than are remembered. */
+  readonly blind: readonly string[]
 }
 
 const FLOOR = 1e-12
 
 export function explain(alert: Alert): Explanation {
   const causes = weightiestFirst(alert.causes)
-  const lead = causes[0]
+  const lead = causes.find((cause) => !isSupporting(alert, cause))
   const who =
     alert.kind === 'group' ? `${alert.members.length} identities of one group` : quote(alert.identity.id)
   return {
     headline: lead === undefined ? who : `${who}: ${lead.title.toLowerCase()}`,
     families: {
-      'access pattern': familyOf(causes, 'access pattern'),
-      geography: familyOf(causes, 'geography'),
-      'permission use': familyOf(causes, 'permission use'),
+      'access pattern': familyOf(alert, causes, 'access pattern'),
+      geography: familyOf(alert, causes, 'geography'),
+      'permission use': familyOf(alert, causes, 'permission use'),
     },
     shares: sharesOf(causes),
     silentWithout: causes.filter((cause) => isDecisive(alert, cause)).map(named),
@@ -42,6 +55,10 @@ export function explain(alert: Alert): Explanation {
         ? null
         : Number(expectedOnceInDays(alert.p, alert.unitsPerDay).toPrecision(2)),
     next: nextSteps(alert, causes),
+    blind: alert.support.full.map(
+      (feature) =>
+        `${VALUES_PER_FEATURE} values of ${feature.replaceAll('_', ' ')} are remembered, and no more: new ones cannot be told.`,
+    ),
   }
 }
 
@@ -55,9 +72,27 @@ const byWeight = (a: Cause, b: Cause): number =>
 /** The order in which causes are told. */
 export const weightiestFirst = (causes: readonly Cause[]): Cause[] => [...causes].sort(byWeight)
 
-function familyOf(causes: readonly Cause[], family: Family): { unusual: boolean; sentences: string[] } {
-  const sentences = causes.filter((c) => c.family === family).map((c) => c.text)
-  return { unusual: sentences.length > 0, sentences }
+/** Detectors whose novelty comes with every new action of another service or on another class of resource. */
+const COARSER: ReadonlySet<string> = new Set(['first-seen-service', 'first-seen-resource-class'])
+
+/** Whether a cause says of the same events, only less exactly, what the first use of an action says. */
+export function isSupporting(alert: Alert, cause: Cause): boolean {
+  if (!COARSER.has(cause.detector)) return false
+  const told = alert.causes.filter((c) => c.detector === 'first-seen-action')
+  return cause.evidence.every((uid) => told.some((c) => c.evidence.includes(uid)))
+}
+
+function familyOf(
+  alert: Alert,
+  causes: readonly Cause[],
+  family: Family,
+): { unusual: boolean; sentences: string[]; supporting: string[] } {
+  const own = causes.filter((c) => c.family === family)
+  return {
+    unusual: own.length > 0,
+    sentences: own.filter((c) => !isSupporting(alert, c)).map((c) => c.text),
+    supporting: own.filter((c) => isSupporting(alert, c)).map((c) => c.text),
+  }
 }
 
 function sharesOf(causes: readonly Cause[]): Explanation['shares'] {

@@ -5,7 +5,7 @@ import { type IdentityState, WATERMARK_HOURS } from '../features/identity-state.
 import type { Observation, OpenUnit } from '../features/open-unit.ts'
 import { openUnit } from '../features/open-unit.ts'
 import type { HeldRow, UnitRow } from '../features/rows.ts'
-import { type Activity, type Effect, type Identity, KINDS, type Kind } from '../ingest/activity.ts'
+import { type Activity, type Effect, KINDS, type Kind } from '../ingest/activity.ts'
 import type { AlertBook } from './alert-book.ts'
 import type { CalibrationBook } from './calibration-book.ts'
 import { campaignScores } from './campaign.ts'
@@ -14,6 +14,7 @@ import { cappedP } from './combination.ts'
 import type { Detector, SignalDraft, Subject } from './detector.ts'
 import { GROUPED, type Groups, peerGroupOf } from './groups.ts'
 import { SENSITIVE_EFFECTS } from './learning-gate.ts'
+import { isPerson } from './people.ts'
 import type { Resident } from './residents.ts'
 import { newVerdict, nextCheckpoint, type UnitVerdict } from './verdict.ts'
 
@@ -92,12 +93,12 @@ export class Scorer {
     // The estate counts the identity itself before it is asked, as it does when it comes from the store.
     if (arrival === 'stream')
       for (const known of observation.created) this.#options.estate.countUse(known.feature, known.value)
-    if (this.#isScored(activity.identity)) this.#ask(resident, activity, unit, late)
+    if (this.#isScored(activity, state)) this.#ask(resident, activity, unit, late)
     return !late
   }
 
-  #isScored(identity: Identity): boolean {
-    return this.#options.includePeople || identity.human !== 'yes'
+  #isScored({ identity, time }: Activity, state: IdentityState): boolean {
+    return this.#options.includePeople || !isPerson(identity.human, state, hourOf(time))
   }
 
   #ask(resident: Resident, activity: Activity, unit: OpenUnit, late: boolean): void {
@@ -106,6 +107,7 @@ export class Scorer {
     this.#options.calibration.at(dayOf(unit.hour))
     if (live) this.#options.calibration.goLive(dayOf(unit.hour))
     const verdict = this.#verdictOf(resident, unit, late)
+    verdict.scored = true
     const credential = state.useCredential(activity)
     if (credential !== null && !late) countSession(activity, unit, credential)
     const subject: { -readonly [K in keyof Subject]: Subject[K] } = {
@@ -245,7 +247,7 @@ export class Scorer {
         calibration: this.#options.calibration,
         learnAll: (unit.hour + 1) * 3_600_000 <= this.#options.learnUntil,
         mature: isMature(state, unit.hour),
-        scored: this.#isScored(state.identity),
+        scored: verdict.scored,
       })
       resident.verdicts.delete(unit.hour)
       this.#options.closed(row, held)

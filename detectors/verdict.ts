@@ -24,6 +24,8 @@ export interface UnitVerdict {
   combined: number
   readonly campaigns: Record<CampaignWindow, number>
   alerted: boolean
+  /** Whether any of its activities was scored: those of people are not. */
+  scored: boolean
   /** Values that must not be learnt at once, with the reason. */
   readonly suspicions: Map<KnownValue, string>
   readonly sensitive: Set<KnownValue>
@@ -41,6 +43,7 @@ export const newVerdict = (): UnitVerdict => ({
   combined: 0,
   campaigns: { 'campaign-24h': 0, 'campaign-6d': 0 },
   alerted: false,
+  scored: false,
   suspicions: new Map(),
   sensitive: new Set(),
 })

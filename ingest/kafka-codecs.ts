@@ -4,6 +4,8 @@ import { compress as compressZstd, decompress as decompressZstd, init } from '@b
 import kafkajs from 'kafkajs'
 import { compressFrame, decompressFrame } from 'lz4-napi'
 import { compress as compressSnappy, uncompress as uncompressSnappy } from 'snappy'
+import { measureLz4Frame } from './lz4-frame.ts'
+import { zstdFrames } from './zstd-frame.ts'
 
 /**
  * The codecs of Kafka's record batches that kafkajs leaves out, in the framings that the Java client writes: xerial blocks for
@@ -15,7 +17,13 @@ export const MAX_BATCH_BYTES = 64 * 1024 * 1024
 
 /** A batch that cannot be unpacked. The partition stops there, because the records in it have no boundaries to go on from. */
 export class CodecError extends Error {
-  readonly code = 'undecodable-batch'
+  override readonly name = 'CodecError'
+  readonly code: 'undecodable-batch' | 'oversized-batch'
+
+  constructor(code: CodecError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
 }
 
 type Codec = () => {
@@ -27,24 +35,28 @@ const codec =
   (
     name: string,
     compress: (plain: Buffer) => Promise<Buffer>,
+    /** Throws `CodecError` by itself when it is too much, before it has made it. */
     decompress: (packed: Buffer) => Promise<Buffer>,
   ): Codec =>
   () => ({
     compress: ({ buffer }) => compress(buffer),
     async decompress(packed) {
-      let plain: Buffer
       try {
-        plain = await decompress(packed)
+        return await decompress(packed)
       } catch (error) {
-        throw new CodecError(`A batch compressed with ${name} cannot be unpacked.`, { cause: error })
+        if (error instanceof CodecError) throw error
+        const message = `A batch compressed with ${name} cannot be unpacked.`
+        throw new CodecError('undecodable-batch', message, { cause: error })
       }
-      if (plain.length > MAX_BATCH_BYTES) throw tooLarge(name)
-      return plain
     },
   })
 
-const tooLarge = (name: string): CodecError =>
-  new CodecError(`A batch compressed with ${name} unpacks to more than ${MAX_BATCH_BYTES} bytes.`)
+const tooLarge = (name: string, cause?: unknown): CodecError =>
+  new CodecError(
+    'oversized-batch',
+    `A batch compressed with ${name} unpacks to more than ${MAX_BATCH_BYTES} bytes.`,
+    { cause },
+  )
 
 const asyncGzip = promisify(gzip)
 const asyncUnzip = promisify(unzip)
@@ -59,14 +71,18 @@ const zstd = (): Promise<void> => {
 /** Once per process; again is harmless. */
 export function registerCodecs(): void {
   const { CompressionCodecs, CompressionTypes } = kafkajs
-  CompressionCodecs[CompressionTypes.GZIP] = codec(
-    'gzip',
-    (plain) => asyncGzip(plain),
-    (packed) => asyncUnzip(packed, { maxOutputLength: MAX_BATCH_BYTES }),
-  )
+  CompressionCodecs[CompressionTypes.GZIP] = codec('gzip', (plain) => asyncGzip(plain), unpackGzip)
   CompressionCodecs[CompressionTypes.Snappy] = codec('snappy', packSnappy, unpackSnappy)
-  CompressionCodecs[CompressionTypes.LZ4] = codec('lz4', (plain) => compressFrame(plain), decompressFrame)
+  CompressionCodecs[CompressionTypes.LZ4] = codec('lz4', (plain) => compressFrame(plain), unpackLz4)
   CompressionCodecs[CompressionTypes.ZSTD] = codec('zstd', packZstd, unpackZstd)
+}
+
+async function unpackGzip(packed: Buffer): Promise<Buffer> {
+  try {
+    return await asyncUnzip(packed, { maxOutputLength: MAX_BATCH_BYTES })
+  } catch (error) {
+    throw error instanceof RangeError ? tooLarge('gzip', error) : error
+  }
 }
 
 // snappy-java's stream: a magic, two versions, then blocks of a big-endian length and raw snappy.
@@ -91,6 +107,7 @@ async function packSnappy(plain: Buffer): Promise<Buffer> {
 
 async function unpackSnappy(packed: Buffer): Promise<Buffer> {
   if (!packed.subarray(0, XERIAL.length).equals(XERIAL)) return unpackBlock(packed, MAX_BATCH_BYTES)
+  if (packed.length < XERIAL_HEADER_BYTES) throw new Error('a header without its end')
   const parts: Buffer[] = []
   let room = MAX_BATCH_BYTES
   for (let at = XERIAL_HEADER_BYTES; at < packed.length; ) {
@@ -122,21 +139,42 @@ function declaredLength(block: Buffer): number {
   return length
 }
 
-async function packZstd(plain: Buffer): Promise<Buffer> {
-  await zstd()
-  return Buffer.from(compressZstd(plain, 3))
+/** Like the Java client, the first frame only. */
+async function unpackLz4(packed: Buffer): Promise<Buffer> {
+  const { end, bytes } = measureLz4Frame(packed, MAX_BATCH_BYTES)
+  if (bytes > MAX_BATCH_BYTES) throw tooLarge('lz4')
+  return await decompressFrame(packed.subarray(0, end))
 }
 
-/** Java's frames do not say how long they are: tried with more and more room. */
-async function unpackZstd(packed: Buffer): Promise<Buffer> {
+async function packZstd(plain: Buffer): Promise<Buffer> {
   await zstd()
-  let room = Math.max(1024 * 1024, packed.length * 8)
-  for (;;) {
-    try {
-      return Buffer.from(decompressZstd(packed, { defaultHeapSize: Math.min(room, MAX_BATCH_BYTES) }))
-    } catch (error) {
-      if (room >= MAX_BATCH_BYTES) throw error
-      room *= 4
-    }
+  return bufferOf(compressZstd(plain, 3))
+}
+
+async function unpackZstd(packed: Buffer): Promise<Buffer> {
+  const frames = zstdFrames(packed)
+  await zstd()
+  const parts: Buffer[] = []
+  let room = MAX_BATCH_BYTES
+  for (const { start, end, bytes, declared } of frames) {
+    if (declared && bytes > room) throw tooLarge('zstd')
+    const part = bufferOf(unpackFrame(packed.subarray(start, end), Math.min(bytes, room), bytes > room))
+    room -= part.length
+    parts.push(part)
+  }
+  const [only] = parts
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+}
+
+/** What a frame does not declare is known as a bound only: one that fails with all the room there is had too little. */
+function unpackFrame(frame: Buffer, room: number, scarce: boolean): Uint8Array {
+  try {
+    return decompressZstd(frame, { defaultHeapSize: room })
+  } catch (error) {
+    throw scarce ? tooLarge('zstd', error) : error
   }
 }
+
+/** The same bytes, not a copy. */
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)

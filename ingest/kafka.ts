@@ -5,6 +5,7 @@ import {
   type Consumer as KafkaConsumer,
   type Producer as KafkaProducer,
   logLevel,
+  Partitioners,
   type SASLOptions,
 } from 'kafkajs'
 import {
@@ -107,6 +108,7 @@ export function openKafka(options: KafkaOptions): Broker {
     async producer() {
       const producer = kafka.producer({
         idempotent: true,
+        createPartitioner: Partitioners.DefaultPartitioner,
         // More than one request under way may change the order when one of them is repeated.
         maxInFlightRequests: 1,
         allowAutoTopicCreation: false,
@@ -138,7 +140,11 @@ export function openKafka(options: KafkaOptions): Broker {
         ambient.log('info', 'topics created', { topics: missing.map(({ topic }) => topic) })
       })
     },
-    partitions: (topic) => withAdmin(async (a) => (await a.fetchTopicOffsets(topic)).length),
+    partitions: (topic) =>
+      withAdmin(async (a) => {
+        const { topics } = await a.fetchTopicMetadata({ topics: [topic] })
+        return topics[0]?.partitions.length ?? 0
+      }),
     async close() {
       for (const close of closing.splice(0).reverse()) await close().catch(() => {})
       const connected = await admin?.catch(() => undefined)
@@ -173,7 +179,8 @@ function kafkaConfig(
     logCreator:
       () =>
       ({ level, log: { message, ...fields } }) => {
-        ambient.log(level === logLevel.ERROR ? 'error' : 'warn', message, shown(fields))
+        // What it cannot mend it throws, and then it is told as what it is.
+        if (level <= logLevel.WARN) ambient.log('warn', message, shown(fields))
         if (message === OUT_OF_RANGE) outOfRange(fields)
       },
   }

@@ -24,7 +24,8 @@ export function roleOf(context: CastContext, options: RoleOptions) {
   const arn = roleArn(`${options.path ?? ''}${options.name}`)
   const seed = hashNumbers(context.seed, hashText(arn))
   const identity: CompanyIdentity = {
-    id: arn,
+    // Plumbline's id of a role leaves its path out.
+    id: roleArn(options.name),
     source: 'cloudtrail',
     archetype: options.archetype,
     name: options.name,

@@ -18,21 +18,25 @@ const records = (count: number, from = 0): ReadRecord[] =>
   }))
 const lines = (some: readonly ReadRecord[]): number[] => some.map((r) => r.line)
 
-/** An engine that stores a batch while the next one is taken, as the pipeline does, and fails when told to. */
+/** An engine that stores two batches while the next one is taken, as the pipeline does, and fails when told to. */
 function fakeEngine() {
   const stored: number[] = []
   const events: string[] = []
   let writing: Promise<void> = Promise.resolve()
+  let writingBefore: Promise<void> = Promise.resolve()
   let failing = 0
   let reopened = 0
   const engine = {
     async take(batch: readonly ReadRecord[]): Promise<BatchCounts> {
-      const before = writing
-      writing = Promise.resolve()
-      await before
+      const due = writingBefore
+      writingBefore = Promise.resolve()
+      await due
       const fails = failing > 0
       if (fails) failing -= 1
+      const before = writing
+      writingBefore = before
       writing = (async () => {
+        await before
         await new Promise((resolve) => setImmediate(resolve))
         if (fails) throw new Error('the write failed')
         stored.push(...lines(batch))
@@ -47,6 +51,7 @@ function fakeEngine() {
     async durable(): Promise<void> {
       const now = writing
       writing = Promise.resolve()
+      writingBefore = Promise.resolve()
       await now
     },
     async reopen(): Promise<void> {
@@ -101,16 +106,17 @@ describe('ingest', () => {
     expect(intake.queuedRecords()).toBe(0)
   })
 
-  it('refuses a batch whose write failed and the one taken on top of it, takes the next, and is ready again', async () => {
+  it('refuses a batch whose write failed and those taken on top of it, takes the next, and is ready again', async () => {
     const { intake, stored, failNext, errors, batches } = setUp()
     failNext(1)
     const outcomes = await Promise.allSettled([
       intake.ingest(records(1, 0)),
       intake.ingest(records(1, 1)),
       intake.ingest(records(1, 2)),
+      intake.ingest(records(1, 3)),
     ])
-    expect(outcomes.map((o) => o.status)).toEqual(['rejected', 'rejected', 'fulfilled'])
-    expect(stored).toEqual([3])
+    expect(outcomes.map((o) => o.status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled'])
+    expect(stored).toEqual([4])
     expect(batches).toHaveLength(1)
     expect(errors()).toBe(1)
     expect(intake.ready()).toBe(true)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isJsonObject } from '../../ingest/json-values.ts'
 import type { JsonObject, Sample, Source, SourceContext } from '../../ingest/source.ts'
 import { loadSources } from '../../ingest/sources.ts'
 
@@ -16,6 +17,16 @@ const recordOf = (source: Source, sample: Sample): JsonObject => {
   if (record === undefined || record === null)
     throw new Error(`${source.id} does not read its sample ${sample.name}`)
   return record
+}
+
+/** The record with another text in place of one that stands somewhere in it. */
+function replaced(record: Sample['record'], text: string, by: string): Sample['record'] {
+  if (typeof record === 'string') return record.replace(text, by)
+  const copy: unknown = JSON.parse(JSON.stringify(record), (_key, value: unknown) =>
+    value === text ? by : value,
+  )
+  if (!isJsonObject(copy)) throw new Error('unreachable')
+  return copy
 }
 
 const at = (value: unknown, path: string): unknown =>
@@ -75,6 +86,22 @@ describe.each(registry.all)('$id', (source) => {
       ])
         expect(text).not.toBe('')
     } else if (verdict.outcome !== 'accepted') expect(verdict.reason).toBe(sample.expect.reason)
+  })
+
+  it('takes nobody for a person, or for somebody else, on the word of a user agent', () => {
+    for (const sample of source.samples) {
+      const verdict = source.read(recordOf(source, sample), context)
+      if (verdict.outcome !== 'accepted') continue
+      const { identity, userAgent = '' } = verdict.value
+      if (userAgent === '') continue
+      for (const claimed of ['Mozilla/5.0 (X11) Firefox/130.0', 'signin.amazonaws.com', 'curl/8.5.0']) {
+        const record = replaced(sample.record, userAgent, claimed)
+        const other = source.read(recordOf(source, { ...sample, record }), context)
+        if (other.outcome !== 'accepted') throw new Error(`${sample.name}: ${other.outcome}`)
+        expect(other.value.userAgent).toBe(claimed)
+        expect(other.value.identity).toEqual(identity)
+      }
+    }
   })
 
   it('never throws, whatever stands where something was', () => {

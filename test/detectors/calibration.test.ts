@@ -4,7 +4,6 @@ import {
   BIN_COUNT,
   binOf,
   calibratedP,
-  calibrationHealth,
   finestWithEnough,
   Histogram,
   LEAST_CALIBRATED_P,
@@ -221,22 +220,5 @@ describe('finestWithEnough', () => {
     expect(finestWithEnough([fine, middle, coarse])).toBe(middle)
     expect(finestWithEnough([fine, middle], 5000)).toBe(middle)
     expect(finestWithEnough([]).total).toBe(0)
-  })
-})
-
-describe('calibrationHealth', () => {
-  it('compares observed with expected', () => {
-    expect(calibrationHealth({ units: 10_000, atOrBelow: [1100, 90, 15] })).toEqual({
-      ratios: [1.1, 0.9, 1.5],
-      healthy: true,
-    })
-    expect(calibrationHealth({ units: 10_000, atOrBelow: [1100, 90, 25] }).healthy).toBe(false)
-    expect(calibrationHealth({ units: 10_000, atOrBelow: [400, 90, 10] }).healthy).toBe(false)
-  })
-  it('does not judge by fewer than five expected', () => {
-    expect(calibrationHealth({ units: 1000, atOrBelow: [100, 10, 9] })).toEqual({
-      ratios: [1, 1, null],
-      healthy: true,
-    })
   })
 })

@@ -2,14 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { binOf, calibratedP, Histogram } from '../../detectors/calibration.ts'
 import {
-  bonferroniP,
   brownP,
   CAMPAIGN_WINDOWS,
   campaignStatistic,
   cappedP,
-  combinedP,
   familySurprise,
-  signalShares,
   strongestByFamily,
 } from '../../detectors/combination.ts'
 
@@ -21,12 +18,8 @@ describe('the vector of the notes', () => {
     // Damping 1 is the plain sum.
     expect(familySurprise(PS, 1)).toBeCloseTo(17.20874, 5)
   })
-  it('p_F = 9.9957e−4, p_B = .001, p_c = .00199914', () => {
-    const fisher = brownP(PS, MOMENTS)
-    const bonferroni = bonferroniP(PS, 5)
-    expect(fisher).toBeCloseTo(9.9957e-4, 8)
-    expect(bonferroni).toBeCloseTo(0.001, 12)
-    expect(combinedP(fisher, bonferroni)).toBeCloseTo(0.00199914, 8)
+  it('p_F = 9.9957e−4', () => {
+    expect(brownP(PS, MOMENTS)).toBeCloseTo(9.9957e-4, 8)
   })
 })
 
@@ -38,24 +31,23 @@ describe('combination', () => {
   })
   it('answers 1 without moments, without signals and for what is no p', () => {
     expect(brownP(PS, { mean: 0, variance: 0 })).toBe(1)
-    expect(bonferroniP([], 5)).toBe(1)
-    expect(bonferroniP([Number.NaN], 5)).toBe(1)
-    expect(bonferroniP([0], 5)).toBe(5e-12)
+    expect(brownP([], MOMENTS)).toBe(1)
+    expect(brownP([Number.NaN], MOMENTS)).toBe(1)
+    expect(brownP([0], { mean: 1, variance: 1 })).toBeCloseTo(1e-12, 20)
+    expect([familySurprise([]), familySurprise([Number.NaN])]).toEqual([0, 0])
   })
 
   it('raising any p never lowers p* (calibration fixed)', () => {
     const histogram = new Histogram()
     for (let i = 0; i < 5000; i++) histogram.add(binOf(-Math.log((i + 0.5) / 5000)))
-    const final = (ps: readonly number[]): number => {
-      const c = combinedP(brownP(ps, MOMENTS), bonferroniP(ps, ps.length))
-      return calibratedP(histogram, -Math.log(c))
-    }
+    const final = (ps: readonly number[]): number => calibratedP(histogram, familySurprise(ps))
     const p = fc.double({ min: -30, max: 0, noNaN: true }).map((e) => Math.exp(e))
     fc.assert(
       fc.property(fc.array(p, { minLength: 5, maxLength: 5 }), fc.nat(4), p, (ps, j, other) => {
         const raised = ps.map((own, i) => (i === j ? Math.max(own, other) : own))
         expect(final(raised)).toBeGreaterThanOrEqual(final(ps) * (1 - 1e-9))
         expect(familySurprise(raised)).toBeLessThanOrEqual(familySurprise(ps) + 1e-9)
+        expect(brownP(raised, MOMENTS)).toBeGreaterThanOrEqual(brownP(ps, MOMENTS) * (1 - 1e-9))
       }),
       { seed: 31, numRuns: 500 },
     )
@@ -95,27 +87,5 @@ describe('campaignStatistic', () => {
   })
   it('needs three', () => {
     expect(campaignStatistic([at(99, 20), at(100, 20)], 100, 24)).toBe(0)
-  })
-})
-
-describe('signalShares', () => {
-  const combine = (ps: readonly number[]): number => bonferroniP(ps, 4)
-  it('shares the bits, and tells what would be without each', () => {
-    const shares = signalShares(
-      [
-        { signal: 'first-seen-action', p: 2 ** -12 },
-        { signal: 'first-seen-network', p: 2 ** -4 },
-        { signal: 'unusual-hour', p: 1 },
-      ],
-      combine,
-    )
-    expect(shares.map((s) => s.bits)).toEqual([12, 4, 0])
-    expect(shares.map((s) => s.share)).toEqual([0.75, 0.25, 0])
-    expect(shares.map((s) => s.pWithout)).toEqual([0.25, 2 ** -10, 2 ** -10])
-  })
-  it('shares nothing where nothing surprises', () => {
-    expect(signalShares([{ signal: 'unusual-hour', p: 1 }], combine)).toEqual([
-      { signal: 'unusual-hour', bits: 0, share: 0, pWithout: 1 },
-    ])
   })
 })

@@ -3,6 +3,7 @@ import type { Alert } from '../../detectors/alert.ts'
 import { FAMILIES, type Sketch } from '../../detectors/detector.ts'
 import { loadDetectors } from '../../detectors/detectors.ts'
 import { explain, weightiestFirst } from '../../detectors/explanation.ts'
+import { VALUES_PER_FEATURE } from '../../features/known-value.ts'
 import type { Activity } from '../../ingest/activity.ts'
 import { activityAt, HOUR, MINUTE, MONDAY, Player, story } from '../support/activities.ts'
 
@@ -87,9 +88,53 @@ describe('an explanation', () => {
   it('names all three families, the quiet ones as well', () => {
     expect(Object.keys(explanation.families)).toEqual([...FAMILIES])
     const quiet = explain(alertOf(hour([tampering]))).families
-    expect(quiet.geography).toEqual({ unusual: false, sentences: [] })
+    expect(quiet.geography).toEqual({ unusual: false, sentences: [], supporting: [] })
     expect(explanation.families.geography.unusual).toBe(true)
     expect(explanation.families['permission use'].sentences.join(' ')).toContain('PutRolePolicy')
+  })
+
+  describe('of one new action on another service', () => {
+    const long = story({ title: '', hours: 1200, now: [] }).habit
+    const then = MONDAY + 1200 * HOUR
+    const following = (sketches: readonly Sketch[]): Alert =>
+      new Player(detectors)
+        .play(long)
+        .play(sketches.map((sketch, i) => activityAt(then + i * MINUTE, `now-${i}`, sketch)))
+        .onlyAlert()
+    const detectorsOf = (alert: Alert): string[] => alert.causes.map((cause) => cause.detector).sort()
+    const starts = (texts: readonly string[]): string[] =>
+      texts.map((text) => text.split(' "', 1)[0] ?? '').sort()
+
+    it('tells it once; its new service and class of resource support it', () => {
+      const alert = following([{}, { ...grant, resourceClass: 'iam:role' }])
+      const novel = ['first-seen-action', 'first-seen-resource-class', 'first-seen-service']
+      expect(detectorsOf(alert)).toEqual(novel)
+      const { families, shares, headline } = explain(alert)
+      expect(starts(families['permission use'].sentences)).toEqual(['New action'])
+      expect(starts(families['permission use'].supporting)).toEqual(['New resource class', 'New service'])
+      expect(headline).toContain('action it never used')
+      // Nothing is left out of what is counted.
+      expect(shares.map((share) => share.detector).sort()).toEqual(novel)
+    })
+
+    it('leaves a new service to itself when other events show it', () => {
+      const alert = following([{ service: 'another' }, { ...grant, service: 's3.amazonaws.com' }])
+      expect(detectorsOf(alert)).toEqual(['first-seen-action', 'first-seen-service'])
+      const { sentences, supporting } = explain(alert).families['permission use']
+      expect(starts(sentences)).toEqual(['New action', 'New service'])
+      expect(supporting).toEqual([])
+    })
+  })
+
+  it('says what it could not see', () => {
+    const routes = Array.from({ length: VALUES_PER_FEATURE }, (_, i) =>
+      activityAt(MONDAY + i * 1000, `route-${i}`, { action: `GET /r${i}` }),
+    )
+    const stopped = activityAt(NIGHT, 'stopped', tampering)
+    expect(explain(new Player(detectors).play([...habit, stopped]).onlyAlert()).blind).toEqual([])
+    expect(explain(new Player(detectors).play([...routes, stopped]).onlyAlert()).blind).toEqual([
+      '4096 values of action are remembered, and no more: new ones cannot be told.',
+    ])
   })
 
   it('gives shares that add up, the weightiest first', () => {
@@ -104,7 +149,7 @@ describe('an explanation', () => {
     const alert = alertOf(hour([{ ...tampering, origin: abroad, userAgentFamily: 'curl' }]))
     expect(weightiestFirst(alert.causes)[0]?.detector).toBe('audit-trail-tampering')
     expect(explain(alert).headline).toBe(
-      '"arn:aws:iam::111122223333:role/example": tamper with the audit trail',
+      '"arn:aws:iam::111122223333:role/example": tamper with an audit trail or a guard',
     )
   })
 

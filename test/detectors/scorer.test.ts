@@ -95,6 +95,32 @@ describe('people', () => {
     expect(player.units.every((unit) => unit.learned)).toBe(true)
   })
 
+  it('are not whom a robot’s account becomes by signing in once', () => {
+    const bad = { ...theft, details: { issuedTo: 'another' } }
+    const player = new Player(detectors).play([
+      ...story({ title: '', now: [] }).habit,
+      activityAt(MONDAY + 240 * HOUR, 'sign-in', person({ class: 'authentication', authMethod: 'console' })),
+      activityAt(MONDAY + 240 * HOUR + MINUTE, 'theft', person({ ...bad, authMethod: 'console' })),
+      activityAt(MONDAY + 250 * HOUR, 'after', {}),
+    ])
+    expect(player.onlyAlert().causes.map((cause) => cause.detector)).toContain(
+      'credential-minted-for-another',
+    )
+    expect(player.units.at(-1)?.state).not.toBe('learning')
+  })
+
+  it('who also work by program are scored for that, and left alone at the console', () => {
+    const desk = story({ title: '', habit: [person({})], now: [] }).habit
+    const script = (at: number, uid: string): Activity =>
+      activityAt(MONDAY + at * HOUR + 30 * MINUTE, uid, { authMethod: 'long-term-key' })
+    const bad = { ...theft, details: { issuedTo: 'another' } }
+    const past = [...desk, ...Array.from({ length: 30 }, (_, i) => script(i * 8, `cli-${i}`))]
+    past.sort((a, b) => a.time - b.time)
+    const at = MONDAY + 241 * HOUR
+    expect(new Player(detectors).play([...past, activityAt(at, 'x', person(bad))]).raised.size).toBe(0)
+    expect(new Player(detectors).play([...past, activityAt(at, 'x', bad)]).raised.size).toBe(1)
+  })
+
   it('are judged on request', () => {
     expect(new Player(detectors, { includePeople: true }).play(life).raised.size).toBe(1)
   })

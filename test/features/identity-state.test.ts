@@ -244,6 +244,8 @@ describe('presence', () => {
     const { values } = told.state.feature('action')
     expect(values.size).toBe(VALUES_PER_FEATURE)
     expect(values.has('Last')).toBe(false)
+    expect(told.state.fullFeatures()).toEqual(['action'])
+    expect(run([at(0, 0, 'Do0')]).state.fullFeatures()).toEqual([])
     expect(values.has('Do0')).toBe(true)
     expect(told.rows[0]?.actions).toBe(VALUES_PER_FEATURE)
   })

@@ -1,12 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { LEAST_P } from '../../features/counts.ts'
 import {
-  backoff,
   burstM,
   seenMass,
   seenP,
   summarise,
-  unseenP,
   usageBackoff,
   windowP,
   windowParts,
@@ -60,11 +59,10 @@ describe('summarise and seenP', () => {
     )
   })
 
-  it('unseen p ≤ M ≤ seen p, and a larger presence never gives a smaller p', () => {
+  it('M ≤ seen p, and a larger presence never gives a smaller p', () => {
     fc.assert(
-      fc.property(presences, fc.double({ min: 0, max: 1, noNaN: true }), (values, T) => {
+      fc.property(presences, (values) => {
         const s = summarise(values)
-        expect(unseenP(s.M, T)).toBeLessThanOrEqual(s.M)
         let before = 0
         for (const n of [...values].sort((a, b) => a - b)) {
           const p = seenP(s, values, n)
@@ -79,55 +77,10 @@ describe('summarise and seenP', () => {
   })
 })
 
-describe('backoff', () => {
-  const peers = new Map([
-    ['GetAcl', 3],
-    ['CreateTags', 1],
-  ])
-
-  it('gives the vector of the notes', () => {
-    const { M } = summarise(HOURS)
-    expect(backoff([peers], 'GetAcl')).toBe(1)
-    expect(backoff([peers], 'CreateTags')).toBe(0.5)
-    expect(backoff([peers], 'CreateUser')).toBeCloseTo(0.166667, 6)
-    expect(unseenP(M, 1)).toBeCloseTo(0.0066445, 7)
-    expect(unseenP(M, backoff([peers], 'CreateTags'))).toBeCloseTo(0.0033223, 7)
-    expect(unseenP(M, backoff([peers], 'CreateUser'))).toBeCloseTo(0.0011074, 7)
-  })
-
-  it('asks the coarser level about what the finer does not know', () => {
-    const estate = new Map([
-      ['CreateUser', 10],
-      ['GetAcl', 30],
-    ])
-    // (0 + 2·(10 + 2)/(40 + 2))/(4 + 2)
-    expect(backoff([peers, estate], 'CreateUser')).toBeCloseTo((2 * (12 / 42)) / 6, 12)
-    expect(backoff([], 'CreateUser')).toBe(0.5)
-  })
-
-  it('one more peer that uses a value never lowers its T', () => {
-    const use = fc.array(fc.double({ min: 0, max: 20, noNaN: true }), { minLength: 5, maxLength: 5 })
-    const NAMES = ['a', 'b', 'c', 'd', 'e']
-    const level = (users: readonly number[]): Map<string, number> =>
-      new Map(NAMES.map((name, i) => [name, users[i] ?? 0]))
-    fc.assert(
-      fc.property(
-        use,
-        use,
-        fc.constantFrom(...NAMES),
-        fc.constantFrom(0.3, 1),
-        (fine, coarse, value, weight) => {
-          const before = [level(fine), level(coarse)]
-          const T = backoff(before, value)
-          const after = before.map((l) => new Map(l).set(value, (l.get(value) ?? 0) + weight))
-          expect(backoff(after, value)).toBeGreaterThanOrEqual(T - 1e-12)
-          expect(T).toBeGreaterThan(0)
-          expect(T).toBeLessThanOrEqual(1)
-        },
-      ),
-      { seed: 13 },
-    )
-  })
+it('an hour of nothing but new values is rare, and its surprise a number', () => {
+  const p = windowP({ m: 4000, k: 4000, M: 1e-3, minP: 1e-4 })
+  expect(p).toBeGreaterThan(0)
+  expect(-Math.log(p)).toBeLessThan(1000)
 })
 
 describe('usageBackoff', () => {
@@ -167,7 +120,7 @@ describe('windowP', () => {
   it('is 1 at most, and only the rarest value counts when nothing is unseen', () => {
     expect(windowP({ m: 3, k: 0, M: 0.01, minP: 0.9 })).toBe(1)
     expect(windowP({ m: 1, k: 0, M: 0.01, minP: 0.1 })).toBeCloseTo(0.2, 12)
-    expect(windowP({ m: 0, k: 4, M: 0.01, minP: 0 })).toBe(0)
+    expect(windowP({ m: 0, k: 4, M: 0.01, minP: 0 })).toBe(LEAST_P)
   })
 })
 

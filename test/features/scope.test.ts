@@ -15,11 +15,15 @@ describe('partitionOf', () => {
         isr: [1],
       }))
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.integer({ min: 1, max: 64 }), (key, partitions) => {
-        expect(partitionOf(key, partitions)).toBe(
-          partitioner({ topic: 't', partitionMetadata: metadata(partitions), message: { key, value: '' } }),
-        )
-      }),
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        fc.integer({ min: 1, max: 64 }),
+        (key, partitions) => {
+          expect(partitionOf(key, partitions)).toBe(
+            partitioner({ topic: 't', partitionMetadata: metadata(partitions), message: { key, value: '' } }),
+          )
+        },
+      ),
       { numRuns: 500 },
     )
   })

@@ -101,7 +101,12 @@ describe('pages written by hand are true', () => {
   it('docs/decisions.md explains every dependency', () => {
     const names = z.record(z.string(), z.string())
     const manifest = z
-      .object({ dependencies: names, optionalDependencies: names, devDependencies: names })
+      .object({
+        dependencies: names,
+        optionalDependencies: names,
+        peerDependencies: names,
+        devDependencies: names,
+      })
       .parse(JSON.parse(read('package.json')))
     const decisions = read('docs/decisions.md')
     const unexplained = Object.values(manifest)

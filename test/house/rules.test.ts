@@ -22,11 +22,18 @@ const manifest = z
   .object({
     dependencies: z.record(z.string(), z.string()),
     optionalDependencies: z.record(z.string(), z.string()),
+    peerDependencies: z.record(z.string(), z.string()),
     devDependencies: z.record(z.string(), z.string()),
   })
   .parse(JSON.parse(read('package.json')))
 const declared = {
-  runtime: new Set(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })),
+  runtime: new Set(
+    Object.keys({
+      ...manifest.dependencies,
+      ...manifest.optionalDependencies,
+      ...manifest.peerDependencies,
+    }),
+  ),
   development: new Set(Object.keys(manifest.devDependencies)),
 }
 

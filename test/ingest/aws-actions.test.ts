@@ -44,6 +44,16 @@ const allow = (principal: unknown, condition?: JsonObject) => ({
   ],
 })
 
+it.each([
+  ['guardduty:DeleteDetector', 'threat-detection'],
+  ['config:StopConfigurationRecorder', 'configuration-record'],
+  ['organizations:LeaveOrganization', 'organisation'],
+  ['cloudtrail:StopLogging', undefined],
+  ['guardduty:ListDetectors', undefined],
+])('%s hits %s', (action, guard) => {
+  expect(mean(action).details.guard).toBe(guard)
+})
+
 describe('access level', () => {
   it.each([
     ['s3:ListBuckets', undefined, 'list'],

@@ -26,6 +26,16 @@ function mean(action: string, rest: Partial<KubernetesCall> = {}) {
 
 const podWith = (spec: object) => ({ body: { kind: 'Pod', spec: { containers: [{ name: 'a' }], ...spec } } })
 
+it.each([
+  ['delete validatingwebhookconfigurations', 'admission-policy'],
+  ['deletecollection clusterpolicies', 'admission-policy'],
+  ['delete events', 'events'],
+  ['delete auditsinks', undefined],
+  ['delete pods', undefined],
+])('%s hits %s', (action, guard) => {
+  expect(mean(action).details.guard).toBe(guard)
+})
+
 describe('access level', () => {
   it.each([
     ['get configmaps', 'read'],

@@ -35,7 +35,7 @@ describe('the combined format', () => {
     ['escaped quotes (nginx)', line({ request: 'GET /a\\x22b HTTP/1.1' }), { action: 'GET /a\\x22b' }],
     ['a request that is none', line({ request: '\\x16\\x03\\x01', status: '400 0' }), { action: 'OTHER /' }],
     ['too many', line({ status: '429 0' }), { outcome: 'failure', errorCode: '429' }],
-    ['refused', line({ status: '401 0' }), { outcome: 'denied', errorCode: '401' }],
+    ['refused', line({ status: '403 0' }), { outcome: 'denied', errorCode: '403' }],
   ])('%s', (_name, text, wanted) => expect(draftBy(source, text)).toMatchObject(wanted))
 
   it('without the last two fields it is the common format', () =>
@@ -47,10 +47,32 @@ describe('the combined format', () => {
     expect(readBy(source, line({ user }))).toEqual({ outcome: 'filtered', reason: 'no-identity' }),
   )
 
-  it('a browser on a named user is a person', () => {
+  it('the name of a failed login is nobody’s: it would create identities at will', () => {
+    for (const user of ['root', 'svc', 'x'.repeat(500)])
+      expect(readBy(source, line({ user, status: '401 0' }))).toEqual({
+        outcome: 'filtered',
+        reason: 'no-identity',
+      })
+  })
+
+  it.each([
+    'a [b',
+    'a [02/Mar/2020:00:00:00 +0000] b',
+    '[x]',
+    '] [',
+    'a [b] \\"c',
+    'a [b] \\x22c',
+    `x${' ['.repeat(2000)}`,
+  ])('the user name %j moves neither time nor request', (user) => {
+    const draft = draftBy(source, line({ user }))
+    expect(draft.identity.id).toBe(`access-log::user:${user}`)
+    expect(draft).toMatchObject({ time: Date.UTC(2026, 2, 2, 7, 15, 30), action: 'GET /v1/orders/{id}' })
+  })
+
+  it('a browser on a named user proves no person: a thief of a robot’s password sends any agent', () => {
     const agent = 'Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0'
-    expect(draftBy(source, line({ agent })).identity.human).toBe('yes')
-    expect(draftBy(source, line({ agent: 'curl/8.5.0' })).identity.human).toBe('unknown')
+    expect(draftBy(source, line({ agent })).identity.human).toBe('unknown')
+    expect(draftBy(source, line({ agent })).identity).toEqual(draftBy(source, line({})).identity)
   })
 
   it('a time that is none is a dead letter', () =>

@@ -75,6 +75,44 @@ describe('identities', () => {
     })
   })
 
+  it.each<[string, unknown, string]>([
+    ['a user', { type: 'IAMUser', arn: 'arn:aws:iam::1:user/ops/eu/ann' }, 'arn:aws:iam::1:user/ann'],
+    [
+      'a role',
+      {
+        type: 'AssumedRole',
+        arn: 'arn:aws:sts::1:assumed-role/ci/s',
+        sessionContext: { sessionIssuer: { arn: 'arn:aws:iam::1:role/build/ci' } },
+      },
+      'arn:aws:iam::1:role/ci',
+    ],
+    [
+      'a session alone',
+      { type: 'AssumedRole', arn: 'arn:aws:sts::1:assumed-role/ci/s' },
+      'arn:aws:iam::1:role/ci',
+    ],
+  ])('%s under a path has one id, whether or not the record knows the path', (_name, user, id) => {
+    expect(identityOf(user).id).toBe(id)
+  })
+
+  it('names who acts and who is acted on alike under a path', () => {
+    const user = { type: 'IAMUser', arn: 'arn:aws:iam::111122223333:user/ops/ann', accountId: '111122223333' }
+    const self = draftOf(
+      source.read(
+        {
+          ...call(user),
+          eventSource: 'iam.amazonaws.com',
+          eventName: 'AttachUserPolicy',
+          recipientAccountId: '111122223333',
+          requestParameters: { userName: 'ann', policyArn: 'arn:aws:iam::aws:policy/AdministratorAccess' },
+        },
+        context,
+      ),
+    )
+    expect(self.details?.targetIdentity).toBe(self.identity.id)
+    expect(self.details?.grantee).toBe(self.identity.id)
+  })
+
   it('keeps names that may be mistyped passwords out of ids', () => {
     const user = { type: 'IAMUser', accountId: '111122223333', userName: 'HIDDEN_DUE_TO_SECURITY_REASONS' }
     expect(identityOf(user)).toMatchObject({ id: 'aws:unknown:111122223333', kind: 'unknown' })
@@ -98,9 +136,20 @@ describe('identities', () => {
       {},
       'yes',
     ],
-    ['browser', { type: 'IAMUser', arn, accessKeyId: key }, { userAgent: 'Mozilla/5.0' }, 'yes'],
     [
-      'browser agent with a long-term key',
+      'agent of a browser with a session key',
+      { type: 'IAMUser', arn, accessKeyId: key },
+      { userAgent: 'Mozilla/5.0' },
+      'unknown',
+    ],
+    [
+      'agent of the console',
+      { type: 'IAMUser', arn, accessKeyId: key },
+      { userAgent: 'signin.amazonaws.com' },
+      'unknown',
+    ],
+    [
+      'agent of a browser with a long-term key',
       { type: 'IAMUser', arn, accessKeyId: 'AKIAEXAMPLE' },
       { userAgent: 'Mozilla/5.0' },
       'unknown',
@@ -114,6 +163,15 @@ describe('identities', () => {
       },
       {},
       'yes',
+    ],
+    [
+      'role that anybody named like one',
+      {
+        type: 'AssumedRole',
+        sessionContext: { sessionIssuer: { arn: 'arn:aws:iam::1:role/AWSReservedSSO_Admin_1' } },
+      },
+      {},
+      'unknown',
     ],
     [
       'role with a browser agent',

@@ -60,6 +60,16 @@ describe('sign-ins', () => {
     expect(draft('ServicePrincipalSignInLogs', properties).identity.id).toBe(id)
   })
 
+  it('does not make an identity of an application id that was refused and has no principal', () => {
+    const refused = { resultType: '700016' }
+    expect(draft('ServicePrincipalSignInLogs', { appId: 'typed' }, refused)).toMatchObject({
+      identity: { id: 'entra:t:anonymous', kind: 'anonymous' },
+      details: { appId: 'typed' },
+    })
+    const known = { appId: 'a', servicePrincipalId: 'sp' }
+    expect(draft('ServicePrincipalSignInLogs', known, refused).identity.id).toBe('entra:t:sp:sp')
+  })
+
   it('takes the tenant from the path of the resource when nothing else says it', () => {
     const rest = { tenantId: null, resourceId: '/tenants/t-9/providers/Microsoft.aadiam' }
     expect(draft('SignInLogs', { userId: 'u' }, rest).identity).toMatchObject({

@@ -81,6 +81,20 @@ describe('who called', () => {
     expect(draft.authMethod).toBe('token')
   })
 
+  it('nobody, when the token was refused: its subject is what the caller wrote', () => {
+    const refused = {
+      ...record,
+      jwt_subject: 'admin-1',
+      response_code: 401,
+      response_code_details: 'jwt_authn_access_denied{Jwt_is_expired}',
+    }
+    expect(readBy(source, { ...refused, x_forwarded_client_cert: '-' })).toEqual({
+      outcome: 'filtered',
+      reason: 'no-identity',
+    })
+    expect(draftBy(source, refused).identity.kind).toBe('workload')
+  })
+
   it('from where is the direct peer, never what a caller wrote into x-forwarded-for', () => {
     const { origin } = draftBy(source, { ...record, x_forwarded_for: '8.8.8.8' })
     const address = addressIn(origin ?? '')

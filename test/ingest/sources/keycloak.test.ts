@@ -73,6 +73,28 @@ describe('callers', () => {
       'unknown',
     ],
     [
+      'typed name of a service account',
+      event('LOGIN_ERROR', {
+        userId: null,
+        error: 'user_not_found',
+        details: { username: 'service-account-x1' },
+      }),
+      'keycloak:shop:anonymous',
+      'unknown',
+    ],
+    [
+      'typed name, the error unnamed',
+      event('LOGIN_ERROR', { userId: null, details: { username: 'x2' } }),
+      'keycloak:shop:anonymous',
+      'unknown',
+    ],
+    [
+      'client that does not exist',
+      event('CLIENT_LOGIN_ERROR', { clientId: 'x3', userId: null, error: 'client_not_found' }),
+      'keycloak:shop:anonymous',
+      'unknown',
+    ],
+    [
       'client without a name',
       event('CLIENT_LOGIN', { clientId: null }),
       'keycloak:shop:anonymous',

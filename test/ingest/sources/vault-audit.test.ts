@@ -161,9 +161,15 @@ describe('callers and outcomes', () => {
     expect(draft('read', 'kv/a', { auth: { ...who, ...rest } }).identity).toMatchObject({ kind, human })
   })
 
-  it('takes a browser for a person', () => {
-    const browser = draft('read', 'kv/a', {}, { headers: { 'user-agent': ['Mozilla/5.0'] } })
-    expect(browser.identity.human).toBe('yes')
+  it.each<[string, JsonObject]>([
+    ['an entity', {}],
+    ['the root token', { auth: { ...who, entity_id: '', display_name: 'root', policies: ['root'] } }],
+    ['a token without entity', { auth: { ...who, entity_id: '', display_name: 'token-x', metadata: null } }],
+  ])('%s is no person for sending the agent of a browser', (_name, rest) => {
+    const browser = draft('read', 'kv/a', rest, { headers: { 'user-agent': ['Mozilla/5.0'] } })
+    expect(browser.userAgent).toBe('Mozilla/5.0')
+    expect(browser.identity).toEqual(draft('read', 'kv/a', rest).identity)
+    expect(browser.identity.human).not.toBe('yes')
   })
 
   it.each([
