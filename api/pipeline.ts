@@ -209,6 +209,8 @@ export class Pipeline {
       saved === undefined
         ? { day: reached, factor: 1, liveSince: -1, alerts: [] }
         : calibrationState.parse(JSON.parse(saved))
+    // Remembered before anything is taken: a crash in the first batch must not make it begin a day later.
+    if (saved === undefined) await store.setCursor(this.#cursors.calibration, JSON.stringify(state))
     this.#calibration.load(await store.calibration(state.day - 32, state.day - 3, scope))
     if (scope !== undefined)
       this.#calibration.load(await store.calibrationElsewhere(state.day - 33, state.day - 4, scope))
