@@ -1,5 +1,6 @@
 import type { Assignment, CommitOffset, Delivery, Message, TopicPartition } from '../ingest/broker.ts'
 import { PartitionBooks, PoisonGuard, type PoisonLimits } from './conservation.ts'
+import { Hearing } from './silence.ts'
 
 /**
  * One ordered stream of work out of one or many partitions: messages in, batches through a sink, offsets committed once the
@@ -133,6 +134,7 @@ export class Lane<R extends LaneRecord> {
   readonly #options: LaneOptions<R>
   readonly #limits: LaneLimits
   readonly #books = new Map<string, PartitionBooks>()
+  readonly #hearing = new Map<string, Hearing>()
   readonly #stop = new AbortController()
   #partitions = new Map<string, Partition<R>>()
   #generation = -1
@@ -186,7 +188,12 @@ export class Lane<R extends LaneRecord> {
   deliver(delivery: Delivery): void {
     const partition = this.#partitions.get(keyOf(delivery))
     if (delivery.generation !== this.#generation || partition === undefined || partition.flooded) return
-    if (this.#idle()) this.#movedAt = this.#options.clock.now()
+    const now = this.#options.clock.now()
+    if (this.#idle()) this.#movedAt = now
+    const key = keyOf(delivery)
+    const hearing = this.#hearing.get(key) ?? new Hearing()
+    this.#hearing.set(key, hearing)
+    hearing.heard(now)
     const bytes = bytesOf(delivery)
     partition.deliveries.push(delivery)
     partition.bytes += bytes
@@ -213,6 +220,14 @@ export class Lane<R extends LaneRecord> {
   *lags(): Generator<TopicPartition & { readonly lag: number }> {
     for (const { place, committed, end } of this.#partitions.values())
       if (committed >= 0) yield { ...place, lag: Math.max(0, end - committed) }
+  }
+
+  /** Partitions of ours that have fallen silent, and for how long, milliseconds. */
+  *silences(): Generator<TopicPartition & { readonly silentMs: number }> {
+    for (const [key, { place }] of this.#partitions) {
+      const silentMs = this.#hearing.get(key)?.silence(this.#options.clock.now()) ?? 0
+      if (silentMs > 0) yield { ...place, silentMs }
+    }
   }
 
   /** Why it does not get on, or null: a stopped partition, a failing sink, books that do not balance, no progress. */

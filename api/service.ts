@@ -10,7 +10,7 @@ import type { Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openAlertSink } from './outputs/alert-file.ts'
 import type { PublishedAlert } from './pipeline.ts'
-import type { Flow } from './roles/flow.ts'
+import { type Flow, silenceWatch } from './roles/flow.ts'
 import { createServer, type ServerParts } from './server.ts'
 
 /** The running service: engine, intake, watched folders and HTTP, started in order and stopped in the reverse one. */
@@ -48,6 +48,7 @@ export class ServiceError extends Error {
 
 /** Requests under way when the service is told to stop have this long. */
 const REQUEST_GRACE_MS = 15_000
+const SILENCE_CHECK_MS = 30_000
 
 /** Throws ServiceError, and what engine and sink throw; whatever was opened before is closed again. */
 export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
@@ -127,6 +128,8 @@ export async function startService(config: Config, options: ServiceOptions): Pro
       opened.push(() => flow.stop())
       await flow.start()
     }
+    const listening = setInterval(silenceWatch(flows, logger), SILENCE_CHECK_MS)
+    opened.push(async () => clearInterval(listening))
     const bound = app.server.address()
     const port = typeof bound === 'object' && bound !== null ? bound.port : config.port
     const host = isIPv6(config.host) ? `[${config.host}]` : config.host

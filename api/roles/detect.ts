@@ -122,6 +122,8 @@ export function createDetect(parts: DetectParts): Flow & { identities(): number 
     *lags() {
       for (const { lane } of workers.values()) yield* lane.lags()
     },
+    // Its partitions are full of many producers' records: whose silence it would be, `ingest` knows.
+    silences: () => [],
     identities() {
       let sum = 0
       for (const worker of workers.values()) sum += worker.identities

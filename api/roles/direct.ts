@@ -80,6 +80,7 @@ export function createDirect(parts: DirectParts): Flow {
     lost: () => health.lostMessages,
     books: () => lane.books(),
     lags: () => lane.lags(),
+    silences: () => lane.silences(),
   }
 }
 

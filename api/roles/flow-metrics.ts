@@ -8,6 +8,7 @@ export function flowMetrics(flows: readonly Flow[]): string {
   const inFlight: string[] = []
   const lag: string[] = []
   const lost: string[] = []
+  const silent: string[] = []
   let violation = 0
   for (const flow of flows) {
     const { role } = flow
@@ -17,6 +18,10 @@ export function flowMetrics(flows: readonly Flow[]): string {
       lag: behind,
     })))
       lag.push(`plumbline_kafka_lag_messages${labelsText({ role, ...labelsOf(place) })} ${messages}`)
+    for (const { silentMs, ...place } of flow.silences())
+      silent.push(
+        `plumbline_kafka_silent_seconds${labelsText({ role, ...labelsOf(place) })} ${Math.round(silentMs / 1000)}`,
+      )
     const sums = new Map<string, number>()
     for (const books of flow.books()) {
       violation += Math.abs(books.imbalance) + books.unaccounted
@@ -43,6 +48,9 @@ export function flowMetrics(flows: readonly Flow[]): string {
     '# HELP plumbline_kafka_lost_messages_total Messages that the broker deleted before they were read.',
     '# TYPE plumbline_kafka_lost_messages_total counter',
     ...lost,
+    '# HELP plumbline_kafka_silent_seconds How long a partition that used to speak has been silent.',
+    '# TYPE plumbline_kafka_silent_seconds gauge',
+    ...silent,
     '# HELP plumbline_conservation_violation Records that are missing or counted twice; must stay 0.',
     '# TYPE plumbline_conservation_violation gauge',
     `plumbline_conservation_violation ${violation}`,

@@ -19,6 +19,35 @@ export interface Flow {
   lost(): number
   books(): Iterable<PartitionBooks>
   lags(): Iterable<TopicPartition & { readonly lag: number }>
+  silences(): Iterable<TopicPartition & { readonly silentMs: number }>
+}
+
+/** Says once that a partition has fallen silent, and once that it speaks again. */
+export function silenceWatch(flows: readonly Flow[], logger: RoleParts['logger']): () => void {
+  const silent = new Set<string>()
+  return () => {
+    const now = new Set<string>()
+    for (const flow of flows)
+      for (const { topic, partition, silentMs } of flow.silences()) {
+        const key = `${flow.role} ${topic}/${partition}`
+        now.add(key)
+        if (!silent.has(key))
+          logger.warn(
+            {
+              role: flow.role,
+              topic,
+              partition,
+              seconds: Math.round(silentMs / 1000),
+              code: 'silent-partition',
+            },
+            'a partition that used to speak has fallen silent: look at its producer',
+          )
+      }
+    for (const key of silent)
+      if (!now.has(key)) logger.info({ partition: key }, 'a silent partition speaks again')
+    silent.clear()
+    for (const key of now) silent.add(key)
+  }
 }
 
 /** What every role is given. */

@@ -103,6 +103,7 @@ export function createIngest(parts: IngestParts): Flow {
     lost: () => health.lostMessages,
     books: () => lane.books(),
     lags: () => lane.lags(),
+    silences: () => lane.silences(),
   }
 }
 

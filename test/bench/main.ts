@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { median } from 'simple-statistics'
 import { z } from 'zod'
 import { writeLoad } from './input.ts'
+import { benchKafka } from './kafka.ts'
 
 /**
  * `npm run bench`: ratios against a bare baseline in the same run, CPU by stage, peak memory, and how the cost of an event
  * grows with identities and history. Rounds are interleaved, because the machine has fast and slow phases. It prints, and
- * never fails on time. `-- --quick` leaves out the growth part.
+ * never fails on time. `-- --quick` leaves out the growth part; `-- --kafka [--soak]` measures Kafka instead.
  */
 const Result = z.object({
   what: z.string(),
@@ -44,6 +45,11 @@ function measure(what: string, logs: string): Result {
 
 const perEvent = (r: Result): number => (r.cpu / r.events) * 1e6
 const mid = (results: readonly Result[], of: (r: Result) => number): number => median(results.map(of))
+
+if (process.argv.includes('--kafka')) {
+  await benchKafka(process.argv.includes('--soak'))
+  process.exit(0)
+}
 
 try {
   const logs = await writeLoad(

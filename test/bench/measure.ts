@@ -11,6 +11,7 @@ import { openOrigins } from '../../ingest/origin.ts'
 import type { ReadRecord } from '../../ingest/reader.ts'
 import { replayInOrder } from '../../ingest/replay-order.ts'
 import { loadSources } from '../../ingest/sources.ts'
+import { bareRow } from './bare-row.ts'
 
 /**
  * One measurement, in a process of its own so that its memory is its own: `measure.js <what> <log folder> <data dir>`.
@@ -99,55 +100,6 @@ async function bare(): Promise<[number, number, number]> {
   await session.close()
   await engine.release()
   return result
-}
-
-/** As many columns as an activity has, straight from the record; a literal where the record has no such field. */
-function bareRow(r: Record<string, string>, seq: number): string {
-  const time = Date.parse(r.eventTime ?? '')
-  return JSON.stringify([
-    ...[
-      r.eventID,
-      time,
-      seq,
-      'cloudtrail',
-      'cloudtrail',
-      'api_activity',
-      r.eventSource,
-      'role',
-      'aws',
-      r.recipientAccountId,
-    ],
-    ...[
-      'no',
-      'bare',
-      r.eventName,
-      r.eventSource,
-      'read',
-      '',
-      r.eventType,
-      [r.requestID],
-      'success',
-      '',
-      r.requestID,
-      'session',
-    ],
-    ...[
-      '',
-      '',
-      '',
-      '',
-      'cloud',
-      r.sourceIPAddress,
-      r.sourceIPAddress,
-      '',
-      0,
-      'aws',
-      r.userAgent,
-      'agent',
-      r.awsRegion,
-    ],
-    ...[r.requestID, '', 0, {}],
-  ])
 }
 
 async function read(normalised: boolean): Promise<[number, number, number]> {
