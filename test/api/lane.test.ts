@@ -34,13 +34,14 @@ function setUp(limits: Partial<LaneLimits> = {}) {
     sink: {
       isDead: ({ name }) => name === 'dead',
       take: async (records, outcomes, stream: LaneStream) => {
-        if (stream.broken !== null) throw stream.broken.by
+        refuseBroken(stream)
         await hold
         if (failing > 0) {
           failing -= 1
           stream.broken = { by: new Error('the store is gone') }
           throw stream.broken.by
         }
+        refuseBroken(stream)
         taken.push(records.map(({ name }) => name))
         for (const [at, { name }] of records.entries())
           outcomes[at] = name === 'dead' ? OUTCOME.dead : OUTCOME.scored
@@ -95,6 +96,11 @@ function setUp(limits: Partial<LaneLimits> = {}) {
     offsets: () => Object.fromEntries(committed.map(({ offset }) => [offset.partition, offset.offset])),
     books: () => [...lane.books()],
   }
+}
+
+/** As every sink must: what comes after a failure waits for its turn. */
+function refuseBroken({ broken }: LaneStream): void {
+  if (broken !== null) throw broken.by
 }
 
 function read({ value }: Message): readonly Item[] {
