@@ -179,7 +179,8 @@ export function createIntake<R extends PipelineRecord = ReadRecord>(options: Int
       closed = true
       clearTimeout(timer)
       gate.close()
-      await loop
+      // Again and again: what came in the moment the loop ended has begun another one.
+      while (loop !== undefined) await loop
     },
   }
 }
@@ -249,13 +250,16 @@ export async function ingestInput(
   durable: (records: readonly ReadRecord[]) => Promise<void> = async () => {},
 ): Promise<void> {
   const ahead: Promise<void>[] = []
+  // In order: what came after a batch that failed would be stored before it, and the repeated batch would find its hours
+  // closed: stored, and never scored.
+  const stream: IntakeStream = { broken: null }
   let batch: ReadRecord[] = []
   let broken: { readonly by: unknown } | undefined
   const submit = async (): Promise<void> => {
     if (batch.length === 0) return
     const records = batch
     batch = []
-    const settled = intake.ingest(records).then(
+    const settled = intake.ingest(records, { stream }).then(
       async (some) => {
         // A hole before it: whoever remembers positions must not go past the hole.
         if (broken !== undefined) throw broken.by

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants, type FileHandle, open } from 'node:fs/promises'
 import { z } from 'zod'
 import { isGzip } from '../ingest/gzip.ts'
 import { ingestError } from '../ingest/ingest-error.ts'
@@ -83,7 +83,8 @@ export async function readOn(
   const { path } = file
   let handle: FileHandle
   try {
-    handle = await open(path, 'r')
+    // Whoever may write to the folder may have put a pipe there since it was listed: opening that would wait for a writer.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     throw ingestError(error, path)
   }
@@ -98,9 +99,9 @@ export async function readOn(
       (size >= known.offset && known.head === hashOf(head.subarray(0, known.headBytes)))
     const from = known !== undefined && same ? known : START
     const settled = options.now - Number(about.mtimeMs) >= options.settleMs
-    const read = { handle, path, size, from, settled }
+    const read = { handle, path, size, from, settled, head }
     const outcome = isGzip(head) ? await readWhole(read, options) : await readRest(read, options)
-    const mark = await markAt(handle, path, outcome)
+    const mark = markAt(head, outcome)
     if (mark.offset !== known?.offset || mark.head !== known.head) await options.remember(mark)
     return { mark, state: outcome.state, records: outcome.records, replaced: !same }
   } finally {
@@ -117,6 +118,8 @@ interface Reading {
   readonly size: number
   readonly from: FileMark
   readonly settled: boolean
+  /** Its first bytes when it was opened. */
+  readonly head: Buffer
 }
 interface Progress {
   readonly offset: number
@@ -143,7 +146,10 @@ async function readWhole({ handle, path, size, from, settled }: Reading, options
   return { offset: size, lines: tally.lines, state: damaged ? 'damaged' : 'read', records: counts.read }
 }
 
-async function readRest({ handle, path, size, from, settled }: Reading, options: ReadOn): Promise<Progress> {
+async function readRest(
+  { handle, path, size, from, settled, head }: Reading,
+  options: ReadOn,
+): Promise<Progress> {
   if (from.offset === size) return { ...from, state: 'read', records: 0 }
   const counts = newCounts()
   const tally = createReadTally()
@@ -161,7 +167,7 @@ async function readRest({ handle, path, size, from, settled }: Reading, options:
     const last = records.at(-1)
     if (batches % BATCHES_PER_MARK !== 0 || last === undefined) return
     // Its own line is read once more: the rest of a document may be in the next batch.
-    await options.remember(await markAt(handle, path, { offset: last.offset, lines: last.line - 1 }))
+    await options.remember(markAt(head, { offset: last.offset, lines: last.line - 1 }))
   })
   const state = tally.unread === undefined ? 'read' : 'waiting'
   return { offset: from.offset + tally.bytes, lines: from.lines + tally.lines, state, records: counts.read }
@@ -229,12 +235,16 @@ async function readAt(
   }
 }
 
-async function markAt(
-  handle: FileHandle,
-  path: string,
+/**
+ * The head is that of the opening, never of now: a file that is emptied and filled again while it is read would otherwise
+ * be taken for the one that was read, and its beginning skipped. Reading ends at the size of the opening, so it covers
+ * every offset.
+ */
+function markAt(
+  atOpening: Buffer,
   { offset, lines }: { readonly offset: number; readonly lines: number },
-): Promise<FileMark> {
-  const head = (await headOf(handle, path)).subarray(0, offset)
+): FileMark {
+  const head = atOpening.subarray(0, offset)
   return { offset, lines, headBytes: head.length, head: hashOf(head) }
 }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { gunzipSync } from 'node:zlib'
 import { decodeBase64, isDeadLetterExport } from './dead-letters.ts'
-import { ElementList, type Place } from './elements.ts'
+import { ElementList, MAX_ELEMENTS, type Place } from './elements.ts'
 import { isGzip } from './gzip.ts'
 import { type DeadVerdict, dead, type Verdict } from './outcome.ts'
 import type { JsonObject, Source } from './source.ts'
@@ -15,7 +15,7 @@ import type { JsonObject, Source } from './source.ts'
 /** Containers inside containers, at most. Real pipelines need three; more is an attack or a mistake. */
 export const MAX_CONTAINERS = 4
 /** Bytes that base64 and gzip inside one line or document may expand to, all together. */
-export const MAX_EXPANDED_BYTES = 256 * 1024 * 1024
+export const MAX_EXPANDED_BYTES = 64 * 1024 * 1024
 
 export interface Recogniser {
   readonly recognise: (record: JsonObject) => Source | undefined
@@ -48,7 +48,7 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
  * empty list. Never throws. Pure.
  */
 export function unwrap(value: unknown, root: Place, recogniser: Recogniser): Unwrapped[] {
-  const walk: Walk = { found: [], recogniser, expandable: MAX_EXPANDED_BYTES }
+  const walk: Walk = { found: [], recogniser, expandable: MAX_EXPANDED_BYTES, elements: 0 }
   visitWhole(value, root, 0, walk)
   return walk.found
 }
@@ -57,6 +57,8 @@ interface Walk {
   readonly found: Unwrapped[]
   readonly recogniser: Recogniser
   expandable: number
+  /** Of all lists so far. */
+  elements: number
 }
 
 /** A line, a document or an element of a list: something that must end in a verdict. */
@@ -116,7 +118,7 @@ function visitNamedList(
     refuse(walk, place, { outcome: 'filtered', reason: 'control-message' })
     return true
   }
-  if (tooDeep(member, depth, walk)) return true
+  if (tooDeep(member, depth, walk) || tooMany(list, member, walk)) return true
   const elements = new ElementList(member)
   list.forEach((element: unknown, index) => {
     const at: Place = { kind: 'element', list: elements, index }
@@ -129,7 +131,7 @@ function visitNamedList(
 }
 
 function visitList(list: readonly unknown[], place: Place, depth: number, walk: Walk): boolean {
-  if (tooDeep(place, depth, walk)) return true
+  if (tooDeep(place, depth, walk) || tooMany(list, place, walk)) return true
   const elements = new ElementList(place)
   for (let index = 0; index < list.length; index++) {
     visitWhole(list[index], { kind: 'element', list: elements, index }, depth + 1, walk)
@@ -260,6 +262,14 @@ function tooDeep(place: Place, depth: number, walk: Walk): boolean {
   return true
 }
 
+/** A list that would be too much is refused as a whole, before its elements become records. */
+function tooMany(list: readonly unknown[], place: Place, walk: Walk): boolean {
+  walk.elements += list.length
+  if (walk.elements <= MAX_ELEMENTS) return false
+  refuse(walk, place, dead('container', 'too-many-elements', `more than ${MAX_ELEMENTS} in lists`))
+  return true
+}
+
 function refuse(walk: Walk, place: Place, verdict: Verdict<never>): void {
   walk.found.push({ kind: 'refused', verdict, place })
 }
@@ -267,7 +277,7 @@ function refuse(walk: Walk, place: Place, verdict: Verdict<never>): void {
 /** A line that neither parses nor matches a text source. Says what it looked like, never what it said. */
 export function notJson(text: string): DeadVerdict {
   const looks = startsLikeJson(text)
-    ? 'begins like JSON but does not parse'
+    ? 'begins like JSON but does not parse, or holds too many values'
     : 'neither JSON nor a line of a known format'
   return dead('parse', 'not-json', `${looks}, ${text.length} characters`)
 }
@@ -282,13 +292,31 @@ export function startsLikeJson(text: string): boolean {
   return false
 }
 
-/** The value, or undefined when the text is not JSON. */
+/** Longer texts are looked at before they are parsed. */
+const UNSEEN_CHARACTERS = 1024 * 1024
+const MOST_VALUES = 2_000_000
+/** Real logs have one value in about twenty characters, the field managers of Kubernetes one in eight. */
+const CHARACTERS_PER_VALUE = 8
+
+/** The value, or undefined when the text is not JSON, or nothing but values: `[[],[],…]` takes twenty times its length. */
 export function parseJson(text: string): unknown {
+  if (text.length > UNSEEN_CHARACTERS && isMostlyValues(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {
     return undefined
   }
+}
+
+/** More commas and opening brackets than a log has. Those in strings count too: they are rare enough. */
+function isMostlyValues(text: string): boolean {
+  const most = MOST_VALUES + text.length / CHARACTERS_PER_VALUE
+  let values = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 44 || code === 91 || code === 123) values++
+  }
+  return values > most
 }
 
 function nameOf(value: unknown): string {

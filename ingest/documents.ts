@@ -48,12 +48,18 @@ export class DocumentAssembler {
     return this.collecting?.offset
   }
 
-  push(batch: LineBatch): void {
+  /**
+   * Gives the lines and documents of a batch. Pauses after each, so that whoever takes them can hand on what has become
+   * too much: one line may hold millions of documents.
+   */
+  *push(batch: LineBatch): Generator<void> {
     let index = 0
     let at = batch.start
+    // Once for the batch: asked for every document, a batch of small ones would be searched as often as it has lines.
+    const unreadable = batch.lines.find((line) => line.fault !== undefined)
     while (index < batch.lines.length || this.collecting !== undefined) {
       if (this.mode === 'lines') {
-        this.giveLines(batch, index, at)
+        yield* this.giveLines(batch, index, at)
         return
       }
       if (this.collecting === undefined) {
@@ -67,15 +73,15 @@ export class DocumentAssembler {
         this.mode = 'documents'
         this.begin(line.line, line.offset + at - line.start)
       }
-      const end = this.collect(batch, at, index)
+      const end = yield* this.collect(batch, at, index, unreadable)
       if (end < 0) return
       at = skipBlank(batch.bytes, end, batch.end)
       while (isUsedUp(batch.lines[index], at)) index++
     }
   }
 
-  /** The end of the input. A document that is cut gives its whole elements; what is no document after all, its lines. */
-  end(): void {
+  /** The end of the input. A document that is cut gives its whole elements; what is no document after all, its lines. Pauses as `push` does. */
+  *end(): Generator<void> {
     const open = this.collecting
     this.collecting = undefined
     if (open === undefined) return
@@ -87,7 +93,7 @@ export class DocumentAssembler {
       const fault = dead('read', 'truncated-document', 'the input ends inside a JSON document')
       this.give({ bytes, start: 0, end: bytes.length, line: open.line, offset: open.offset, fault })
     } else {
-      this.giveAsLines(bytes, open)
+      yield* this.giveAsLines(bytes, open)
     }
   }
 
@@ -110,11 +116,18 @@ export class DocumentAssembler {
     this.collecting = { scanner: new BracketScanner(), pieces: [], length: 0, line, offset, head: undefined }
   }
 
-  /** Goes on with the open document from `at`. Where it ended in this batch, or -1 when the batch is used up. */
-  private collect(batch: LineBatch, at: number, index: number): number {
+  /**
+   * Goes on with the open document from `at`. Where it ended in this batch, or -1 when the batch is used up. `unreadable`:
+   * first line of the batch that has a fault.
+   */
+  private *collect(
+    batch: LineBatch,
+    at: number,
+    index: number,
+    unreadable: Line | undefined,
+  ): Generator<void, number> {
     const open = this.collecting
     if (open === undefined) return at
-    const unreadable = batch.lines.find((line) => line.fault !== undefined)
     const cut = unreadable !== undefined && isCut(unreadable.fault?.reason ?? '')
     // A line that was dropped for its length is a hole: no document goes on behind it.
     const hole = unreadable !== undefined && !cut
@@ -132,7 +145,7 @@ export class DocumentAssembler {
       end = open.scanner.advance(batch.bytes, stop, limit)
     }
     if (open.scanner.broken() || (end < 0 && hole)) {
-      this.giveUp(open, batch, index, at, open.scanner.broken() ? open.scanner.failedAt : limit)
+      yield* this.giveUp(open, batch, index, at, open.scanner.broken() ? open.scanner.failedAt : limit)
       return -1
     }
     keep(open, batch.bytes.subarray(from, end < 0 ? limit : end))
@@ -161,16 +174,23 @@ export class DocumentAssembler {
         fault: undefined,
       })
     }
+    yield
     return end
   }
 
   /** It was no document: what was collected and the rest of the batch are lines. */
-  private giveUp(open: Collecting, batch: LineBatch, index: number, at: number, failedAt: number): void {
+  private *giveUp(
+    open: Collecting,
+    batch: LineBatch,
+    index: number,
+    at: number,
+    failedAt: number,
+  ): Generator<void> {
     this.collecting = undefined
     this.mode = 'lines'
     if (open.head === undefined) {
-      this.giveAsLines(Buffer.concat(open.pieces), open)
-      this.giveLines(batch, index, at)
+      yield* this.giveAsLines(Buffer.concat(open.pieces), open)
+      yield* this.giveLines(batch, index, at)
       return
     }
     // What was dropped for its size cannot be given again: lines go on where it failed.
@@ -178,23 +198,30 @@ export class DocumentAssembler {
     while (next < batch.lines.length - 1 && isUsedUp(batch.lines[next], failedAt - 1)) next++
     const length = (batch.lines[next]?.offset ?? open.offset) - open.offset
     if (length > 0) this.giveTooLarge({ ...open, length })
-    this.giveLines(batch, next, at)
+    yield* this.giveLines(batch, next, at)
   }
 
-  private giveAsLines(bytes: Buffer, from: { readonly offset: number; readonly line: number }): void {
+  private *giveAsLines(
+    bytes: Buffer,
+    from: { readonly offset: number; readonly line: number },
+  ): Generator<void> {
     const { maxLineBytes } = this.options
     for (const batch of splitLines(bytes, { offset: from.offset, line: from.line, maxLineBytes })) {
-      for (const line of batch.lines) this.give(line)
+      for (const line of batch.lines) {
+        this.give(line)
+        yield
+      }
     }
   }
 
   /** The lines of a batch from `index`; the first may already be used up to `at`. */
-  private giveLines(batch: LineBatch, index: number, at: number): void {
+  private *giveLines(batch: LineBatch, index: number, at: number): Generator<void> {
     for (let i = index; i < batch.lines.length; i++) {
       const line = batch.lines[i]
       if (line === undefined) continue
       const rest = at > line.start && (line.fault === undefined || isCut(line.fault.reason))
       this.give(rest ? { ...line, start: at, offset: line.offset + at - line.start } : line)
+      yield
     }
   }
 

@@ -15,6 +15,13 @@ const CLOSE_ARRAY = 93
 const OPEN_OBJECT = 123
 const CLOSE_OBJECT = 125
 
+/**
+ * Elements of the lists of one line or document, all together. Each becomes a record of hundreds of bytes though two bytes
+ * are enough to write it, and a few kilobytes of base64 and gzip for millions; the largest real files hold a hundred
+ * thousand.
+ */
+export const MAX_ELEMENTS = 250_000
+
 /** `[start, end)` in bytes. */
 export interface ByteRange {
   readonly start: number
@@ -26,7 +33,7 @@ export type ElementRanges = readonly number[]
 
 /**
  * Ranges of the elements of the array that starts at `range.start` (white space allowed before it). Elements that are cut
- * by the end of the range are left out; empty when it is not an array.
+ * by the end of the range are left out, and so are those beyond `MAX_ELEMENTS`; empty when it is not an array.
  */
 export function elementRanges(bytes: Buffer, range: ByteRange): ElementRanges {
   const ranges: number[] = []
@@ -34,7 +41,7 @@ export function elementRanges(bytes: Buffer, range: ByteRange): ElementRanges {
   let at = skipSpace(bytes, range.start, limit)
   if (bytes[at] !== OPEN_ARRAY) return ranges
   at = skipSpace(bytes, at + 1, limit)
-  while (at < limit && bytes[at] !== CLOSE_ARRAY) {
+  while (at < limit && bytes[at] !== CLOSE_ARRAY && ranges.length < 2 * MAX_ELEMENTS) {
     const end = skipValue(bytes, at, limit)
     if (end < 0) return ranges
     ranges.push(at, end)

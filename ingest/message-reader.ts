@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import type { Message, TopicPartition } from './broker.ts'
 import { DEFAULT_MAX_DOCUMENT_BYTES, DocumentAssembler } from './documents.ts'
+import { MAX_ELEMENTS } from './elements.ts'
 import { isGzip } from './gzip.ts'
 import { DEFAULT_MAX_LINE_BYTES, splitLines } from './lines.ts'
 import { type DeadVerdict, dead } from './outcome.ts'
@@ -52,12 +53,23 @@ export function createMessageReader(options: MessageReaderOptions): MessageReade
     }
     const limits = { maxLineBytes: DEFAULT_MAX_LINE_BYTES, maxDocumentBytes: DEFAULT_MAX_DOCUMENT_BYTES }
     const assembler = new DocumentAssembler(limits, (line) => interpreter.interpretLine(line, records))
+    const whole = { bytes, start: 0, end: bytes.length, line: 1, offset: 0 }
+    const taken = (work: Generator<void>): boolean => {
+      while (work.next().done !== true) if (records.length > MAX_ELEMENTS) return false
+      return true
+    }
     for (const batch of splitLines(bytes, { offset: 0, line: 1, maxLineBytes: DEFAULT_MAX_LINE_BYTES }))
-      assembler.push(batch)
-    assembler.end()
+      if (!taken(assembler.push(batch))) {
+        interpreter.interpretLine({ ...whole, fault: tooMany }, records)
+        return records
+      }
+    if (!taken(assembler.end())) interpreter.interpretLine({ ...whole, fault: tooMany }, records)
     return records
   }
 }
+
+/** What is kept is the whole message: its first records come again as duplicates when it is read again. */
+const tooMany = dead('container', 'too-many-elements', `more than ${MAX_ELEMENTS} records in a message`)
 
 function inflated(value: Buffer): { readonly bytes: Buffer } | DeadVerdict {
   try {

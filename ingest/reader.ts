@@ -113,6 +113,10 @@ export async function* readRecords(
     if (full.length <= MAX_BATCH) yield full
     else for (let at = 0; at < full.length; at += MAX_BATCH) yield full.slice(at, at + MAX_BATCH)
   }
+  function* handOver(work: Generator<void>): Generator<readonly ReadRecord[]> {
+    while (work.next().done !== true) if (records.length >= MAX_BATCH) yield* flush()
+    yield* flush()
+  }
   const { growing, maxInputBytes } = options
   let grew: boolean | undefined
   const askOnce = async (): Promise<boolean> => {
@@ -125,8 +129,7 @@ export async function* readRecords(
     growing: askOnce,
     tally,
   })) {
-    assembler.push(batch)
-    yield* flush()
+    yield* handOver(assembler.push(batch))
   }
   const open = assembler.openSince()
   if (open !== undefined && (await askOnce())) {
@@ -136,8 +139,7 @@ export async function* readRecords(
     tally.bytes = open
     return
   }
-  assembler.end()
-  yield* flush()
+  yield* handOver(assembler.end())
 }
 
 function count(records: readonly ReadRecord[], tally: ReadTally): void {

@@ -11,6 +11,7 @@ const STORE_PATIENCE_MS = 2000
 export function operationRoutes(app: FastifyInstance, parts: ServerParts): void {
   const { engine, intake, metrics } = parts
   const flows = parts.flows ?? []
+  const answers = createProbe(() => engine.store.cursor('ready'))
   app.get('/health', async () => ({ status: 'alive' }))
   app.get('/ready', async (_request, reply) => {
     const reasons: string[] = []
@@ -20,7 +21,7 @@ export function operationRoutes(app: FastifyInstance, parts: ServerParts): void 
       const trouble = flow.trouble()
       if (trouble !== null) reasons.push(`${flow.role}: ${trouble}`)
     }
-    if (!(await answers(engine.store.cursor('ready')))) reasons.push('store-silent')
+    if (!(await answers())) reasons.push('store-silent')
     const ready = reasons.length === 0
     return reply.code(ready ? 200 : 503).send({ ready, reasons })
   })
@@ -37,21 +38,29 @@ export function operationRoutes(app: FastifyInstance, parts: ServerParts): void 
   )
 }
 
-/** Whether the store answers in time. A late answer is left alone. */
-async function answers(question: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const patience = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), STORE_PATIENCE_MS)
-  })
-  try {
-    return await Promise.race([
-      question.then(
+/**
+ * Whether the store answers in time. One question at a time for all who ask: anybody may call, and the pipeline reads on the
+ * same session, so its batches would wait behind every question.
+ */
+function createProbe(ask: () => Promise<unknown>): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined
+  return async () => {
+    asked ??= ask()
+      .then(
         () => true,
         () => false,
-      ),
-      patience,
-    ])
-  } finally {
-    clearTimeout(timer)
+      )
+      .finally(() => {
+        asked = undefined
+      })
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), STORE_PATIENCE_MS)
+    })
+    try {
+      return await Promise.race([asked, patience])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }

@@ -41,6 +41,8 @@ let failing = 0
 let failFrom = 0
 let clock = 0
 let looked = 0
+/** Happens while a batch is being stored, once. */
+let meanwhile = (): void => {}
 
 beforeEach(() => {
   number += 1
@@ -53,6 +55,7 @@ beforeEach(() => {
   failing = 0
   failFrom = 0
   looked = 0
+  meanwhile = () => {}
   // Well after every file was written: settled, unless a test says otherwise.
   clock = Date.now() + 3_600_000
 })
@@ -82,6 +85,8 @@ function watch(): FolderWatch {
     },
     intake: {
       ingest: async (records) => {
+        meanwhile()
+        meanwhile = () => {}
         failFrom -= 1
         if (failing > 0 || failFrom === 0) {
           failing -= 1
@@ -218,6 +223,18 @@ describe('rotation', () => {
     write(ndjson(trails('c', 9)))
     await one.poll()
     expect(taken).toEqual([...ids('a', 2), 'b-0', ...ids('c', 9)])
+  })
+
+  it('starts again when a file is emptied and filled while it is being read', async () => {
+    write(ndjson(trails('old', 3)))
+    meanwhile = () => {
+      truncateSync(file(), 0)
+      write(ndjson(trails('new', 5)))
+    }
+    const one = watch()
+    await one.poll()
+    await one.poll()
+    expect(taken).toEqual([...ids('old', 3), ...ids('new', 5)])
   })
 
   it('tells a new file by its content when it gets the inode of an old one', async () => {

@@ -173,6 +173,17 @@ describe('ingest', () => {
   })
 })
 
+describe('close', () => {
+  it('waits for what was handed over in the moment in which nothing was left to do', async () => {
+    const { intake, stored } = setUp()
+    await intake.ingest(records(1, 0))
+    const last = intake.ingest(records(1, 1))
+    await intake.close()
+    expect(stored).toEqual([1, 2])
+    expect((await last).read).toBe(1)
+  })
+})
+
 describe('admit', () => {
   it('lets in so many, makes so many wait in order, and refuses the rest', async () => {
     const { intake } = setUp({ running: 1, waiting: 1 })
@@ -214,6 +225,15 @@ describe('ingestInput', () => {
     await expect(ingestInput(intake, breaks(), counts)).rejects.toThrow('the line is dead')
     expect(stored).toEqual([1, 2])
     expect(counts.read).toBe(2)
+  })
+
+  it('stores nothing of an input behind a batch that failed', async () => {
+    const { intake, stored, failNext } = setUp()
+    failNext(1)
+    const input = arrays(records(4096, 0), records(4096, 4096), records(4096, 8192), records(5, 12_288))
+    await expect(ingestInput(intake, input, newCounts())).rejects.toThrow('the write failed')
+    await intake.close()
+    expect(stored).toEqual([])
   })
 
   it('tells of no batch after one that failed, though it may be stored', async () => {

@@ -210,6 +210,15 @@ describe('hostile input', () => {
     expect(performance.now() - started).toBeLessThan(30_000)
   })
 
+  it('eighty thousand small documents take linear time', async () => {
+    // The first one is spread over two lines, which is what makes all of them documents; quadratic took 9 seconds.
+    const body = Buffer.from(`{\n}\n${'{}\n'.repeat(80_000)}`)
+    const started = performance.now()
+    const { records } = await readAll(body)
+    expect(records).toHaveLength(80_001)
+    expect(performance.now() - started).toBeLessThan(3000)
+  })
+
   it('a hundred thousand dead elements on one line take linear time and space', () => {
     const line = JSON.stringify({
       Message: JSON.stringify({ Records: Array.from({ length: 100_000 }, () => null) }),
