@@ -19,7 +19,12 @@ const environment = z.object({
   PLUMBLINE_DATA: z.string().min(1).default('data'),
   PLUMBLINE_HOST: z.string().min(1).default('127.0.0.1'),
   PLUMBLINE_PORT: z.coerce.number().int().min(0).max(65535).default(8787),
-  PLUMBLINE_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
+  // A header carries nothing else: with a line break at its end, as files of secrets have it, nobody could ever show it.
+  PLUMBLINE_TOKEN: z
+    .string()
+    .min(16, 'at least 16 characters')
+    .regex(/^[\x21-\x7e]*$/, 'printable ASCII without spaces and line breaks')
+    .optional(),
   PLUMBLINE_BUDGET: z.coerce.number().positive().max(1000).default(1),
   PLUMBLINE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   PLUMBLINE_RETENTION_MONTHS: z.coerce.number().int().positive().optional(),

@@ -86,6 +86,12 @@ export interface CalibrationRow {
   readonly units: number
 }
 
+/** An hour of an identity that received events after it was closed. */
+export interface IdentityHour {
+  readonly identity: string
+  readonly hour: number
+}
+
 /** Everything a batch makes durable, in the order it must be written (see `store/writer.ts`). */
 export interface StoreBatch {
   readonly alerts: readonly AlertRow[]

@@ -1,4 +1,4 @@
-import { constants, createInflateRaw, type InflateRaw } from 'node:zlib'
+import { constants, crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { IngestError } from './ingest-error.ts'
 
 /**
@@ -210,43 +210,4 @@ class MemberInflater {
   close(): void {
     this.stream.destroy()
   }
-}
-
-/** CRC-32 (RFC 1952, 8), four bytes a step; Node has its own only from 22.2 on. */
-const CRC_TABLES = crcTables()
-
-function crcTables(): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
-  const first = new Int32Array(256)
-  for (let byte = 0; byte < 256; byte++) {
-    let value = byte
-    for (let bit = 0; bit < 8; bit++) value = (value & 1) !== 0 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
-    first[byte] = value
-  }
-  const shift = (from: Int32Array): Int32Array =>
-    from.map((value) => (value >>> 8) ^ (first[value & 0xff] ?? 0))
-  const second = shift(first)
-  const third = shift(second)
-  return [first, second, third, shift(third)]
-}
-
-/** CRC-32 of `bytes`, continued from `previous`. Unsigned. */
-export function crc32(bytes: Buffer, previous = 0): number {
-  const [t0, t1, t2, t3] = CRC_TABLES
-  let crc = ~previous
-  let at = 0
-  const whole = bytes.length - (bytes.length % 4)
-  for (; at < whole; at += 4) {
-    crc ^=
-      (bytes[at] ?? 0) |
-      ((bytes[at + 1] ?? 0) << 8) |
-      ((bytes[at + 2] ?? 0) << 16) |
-      ((bytes[at + 3] ?? 0) << 24)
-    crc =
-      (t3[crc & 0xff] ?? 0) ^
-      (t2[(crc >>> 8) & 0xff] ?? 0) ^
-      (t1[(crc >>> 16) & 0xff] ?? 0) ^
-      (t0[crc >>> 24] ?? 0)
-  }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ (t0[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0)
-  return ~crc >>> 0
 }

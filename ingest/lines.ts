@@ -14,6 +14,8 @@ const CARRIAGE_RETURN = 13
 const BATCH_BYTES = 256 * 1024
 /** What is kept of a line that is too long. */
 const HEAD_BYTES = 64 * 1024
+/** Room for small pieces of an unfinished line. */
+const BLOCK_BYTES = 4096
 /** How much of an input is looked at to tell binary from text. */
 const SNIFF_BYTES = 8 * 1024
 
@@ -178,12 +180,30 @@ function createLineSplitter(
     held += bytes.length
     lastByte = bytes[bytes.length - 1] ?? lastByte
     if (head !== undefined) return
-    // Copied, because a small rest would otherwise pin its whole chunk.
-    pieces.push(bytes.length < HEAD_BYTES ? Buffer.from(bytes) : bytes)
+    if (bytes.length >= HEAD_BYTES) pieces.push(bytes)
+    else holdSmall(bytes)
     // Grace for the line break and for a head that is longer than the limit: up to here `split` judges, like any other line.
     if (held <= Math.max(maxLineBytes, HEAD_BYTES) + 3) return
     head = headOf(pieces)
     pieces = []
+  }
+
+  let block = Buffer.alloc(0)
+  let used = 0
+
+  /** Copied, because a small rest would otherwise pin its whole chunk; side by side, because a line may come byte by byte. */
+  function holdSmall(bytes: Buffer): void {
+    const last = pieces.at(-1)
+    const goesOn = last !== undefined && last.buffer === block.buffer && bytes.length <= block.length - used
+    if (!goesOn) {
+      block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes.length))
+      used = 0
+    }
+    bytes.copy(block, used)
+    used += bytes.length
+    const piece = block.subarray(0, used)
+    if (goesOn) pieces[pieces.length - 1] = piece
+    else pieces.push(piece)
   }
 
   function tooLong(bytes: Buffer, offset: number, length: number): Line {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Draft, Kind } from './activity.ts'
+import { conforms } from './conforms.ts'
 import { dead, type Verdict } from './outcome.ts'
 
 /**
@@ -81,21 +82,27 @@ export interface Source extends SourceText {
  */
 export function defineSource<R>(definition: SourceDefinition<R>): Source {
   const { schema, normalise, parseLine, ...text } = definition
+  const isRight = conforms(schema)
   return {
     ...text,
     parseLine,
     read(record, context) {
-      const parsed = schema.safeParse(record)
-      if (!parsed.success) {
-        const issue = parsed.error.issues[0]
-        return dead(
-          'parse',
-          'wrong-type',
-          `${definition.id}: ${issue?.path.join('.') || '(record)'}: ${issue?.message ?? ''}`,
-        )
+      let right: R
+      if (isRight?.(record) === true) right = record
+      else {
+        const parsed = schema.safeParse(record)
+        if (!parsed.success) {
+          const issue = parsed.error.issues[0]
+          return dead(
+            'parse',
+            'wrong-type',
+            `${definition.id}: ${issue?.path.join('.') || '(record)'}: ${issue?.message ?? ''}`,
+          )
+        }
+        right = parsed.data
       }
       try {
-        return normalise(parsed.data, context)
+        return normalise(right, context)
       } catch (error) {
         return dead(
           'normalise',

@@ -1,6 +1,6 @@
 /**
- * The frames of a zstd stream and how much each unpacks to, found without unpacking (RFC 8878). The decoder sets aside what a
- * frame claims without checking that it got it, and writes over its own memory when it did not.
+ * The frames of a zstd stream and how much each unpacks to, found without unpacking (RFC 8878). The decoder sets aside whatever a
+ * frame claims, reads no second frame, and must be told how much room a frame without a size needs.
  */
 const MAGIC = 0xfd2fb528
 /** Sixteen of them: frames to be skipped. */

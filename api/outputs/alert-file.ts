@@ -21,12 +21,29 @@ export async function openAlertSink(target: string, productVersion: string): Pro
   }
   const file = await open(target, 'a+')
   await dropHalfLine(file)
-  return {
-    write: async (alerts) => {
+  let last: Promise<void> = Promise.resolve()
+  const append = async (alerts: readonly PublishedAlert[]): Promise<void> => {
+    const { size } = await file.stat()
+    try {
       await file.appendFile(alerts.map(line).join(''))
       await file.datasync()
+    } catch (error) {
+      // A disk that is full takes the beginning. These alerts come again, and must not begin in the middle of a line.
+      await file.truncate(size).catch(() => {})
+      throw error
+    }
+  }
+  return {
+    // One after the other: what is taken back must be nobody else's.
+    write: (alerts) => {
+      const turn = last.then(() => append(alerts))
+      last = turn.catch(() => {})
+      return turn
     },
-    close: () => file.close(),
+    close: async () => {
+      await last
+      await file.close()
+    },
   }
 }
 

@@ -10,57 +10,55 @@ import {
   OUTCOMES,
 } from '../../ingest/activity.ts'
 import { COLUMNS } from './columns.ts'
-import { count } from './encode.ts'
+import { count, count32 } from './encode.ts'
+import { type Column, int64, text, textMap, texts, uint32, uint64, word } from './native-block.ts'
 import { StoreError } from './store-error.ts'
 
 /** Columns of `activity` as SQL, in the order `activityOf` reads them. */
 export const ACTIVITY_COLUMNS = COLUMNS.activity.join(', ')
 
-/** One line of an insert: the activity in the order of `COLUMNS.activity`. */
-export function activityLine(a: Activity, seq: number): string {
-  const { identity, origin, issuance } = a
-  return JSON.stringify([
-    a.uid,
-    count(a.time),
-    seq,
-    a.source,
-    a.kind,
-    a.class,
-    identity.id,
-    identity.kind,
-    identity.provider,
-    identity.tenant,
-    identity.human,
-    identity.humanReason,
-    a.action,
-    a.service,
-    a.accessLevel,
-    a.effect,
-    a.resourceClass,
-    a.resources,
-    a.outcome,
-    a.errorCode,
-    a.credential,
-    a.authMethod,
-    a.session,
-    issuance.workload ?? '',
-    issuance.workloadUid ?? '',
-    issuance.node ?? '',
-    origin.kind,
-    origin.address,
-    origin.prefix,
-    origin.country,
-    count(origin.asn),
-    origin.network,
-    a.userAgent,
-    a.userAgentFamily,
-    a.region,
-    a.requestId,
-    a.actingAs,
-    count(a.bytesOut),
-    a.details,
-  ])
-}
+/** An activity as columns of a block, in the order of `COLUMNS.activity`. */
+export const ACTIVITY: readonly Column<Activity>[] = [
+  text('uid', (a) => a.uid),
+  int64('time', (a) => count(a.time)),
+  uint64('seq', (_, seq) => seq),
+  word('source', (a) => a.source),
+  word('kind', (a) => a.kind),
+  word('class', (a) => a.class),
+  text('identity', (a) => a.identity.id),
+  word('identity_kind', (a) => a.identity.kind),
+  word('provider', (a) => a.identity.provider),
+  word('tenant', (a) => a.identity.tenant),
+  word('human', (a) => a.identity.human),
+  word('human_reason', (a) => a.identity.humanReason),
+  word('action', (a) => a.action),
+  word('service', (a) => a.service),
+  word('access_level', (a) => a.accessLevel),
+  word('effect', (a) => a.effect),
+  word('resource_class', (a) => a.resourceClass),
+  texts('resources', (a) => a.resources),
+  word('outcome', (a) => a.outcome),
+  word('error_code', (a) => a.errorCode),
+  text('credential', (a) => a.credential),
+  word('auth_method', (a) => a.authMethod),
+  text('session', (a) => a.session),
+  text('issuance_workload', (a) => a.issuance.workload ?? ''),
+  text('issuance_workload_uid', (a) => a.issuance.workloadUid ?? ''),
+  text('issuance_node', (a) => a.issuance.node ?? ''),
+  word('origin_kind', (a) => a.origin.kind),
+  text('address', (a) => a.origin.address),
+  text('prefix', (a) => a.origin.prefix),
+  word('country', (a) => a.origin.country),
+  uint32('asn', (a) => count32(a.origin.asn)),
+  word('network', (a) => a.origin.network),
+  word('user_agent', (a) => a.userAgent),
+  word('user_agent_family', (a) => a.userAgentFamily),
+  word('region', (a) => a.region),
+  text('request_id', (a) => a.requestId),
+  text('acting_as', (a) => a.actingAs),
+  uint64('bytes_out', (a) => count(a.bytesOut)),
+  textMap('details', (a) => a.details),
+]
 
 export interface StoredActivity {
   readonly activity: Activity
@@ -74,44 +72,44 @@ export interface StoredActivity {
  */
 export function activityOf(row: readonly unknown[]): StoredActivity {
   const activity: Activity = {
-    uid: text(row, 0),
+    uid: textIn(row, 0),
     time: number(row, 1),
-    source: text(row, 3),
+    source: textIn(row, 3),
     kind: member(row, 4, KINDS),
     class: member(row, 5, ACTIVITY_CLASSES),
     identity: {
-      id: text(row, 6),
+      id: textIn(row, 6),
       kind: member(row, 7, IDENTITY_KINDS),
-      provider: text(row, 8),
-      tenant: text(row, 9),
+      provider: textIn(row, 8),
+      tenant: textIn(row, 9),
       human: member(row, 10, HUMAN),
-      humanReason: text(row, 11),
+      humanReason: textIn(row, 11),
     },
-    action: text(row, 12),
-    service: text(row, 13),
+    action: textIn(row, 12),
+    service: textIn(row, 13),
     accessLevel: member(row, 14, ACCESS_LEVELS),
     effect: member(row, 15, EFFECTS_OR_NONE),
-    resourceClass: text(row, 16),
-    resources: texts(row, 17),
+    resourceClass: textIn(row, 16),
+    resources: textsIn(row, 17),
     outcome: member(row, 18, OUTCOMES),
-    errorCode: text(row, 19),
-    credential: text(row, 20),
-    authMethod: text(row, 21),
-    session: text(row, 22),
-    issuance: issuanceOf(text(row, 23), text(row, 24), text(row, 25)),
+    errorCode: textIn(row, 19),
+    credential: textIn(row, 20),
+    authMethod: textIn(row, 21),
+    session: textIn(row, 22),
+    issuance: issuanceOf(textIn(row, 23), textIn(row, 24), textIn(row, 25)),
     origin: {
       kind: member(row, 26, NETWORK_KINDS),
-      address: text(row, 27),
-      prefix: text(row, 28),
-      country: text(row, 29),
+      address: textIn(row, 27),
+      prefix: textIn(row, 28),
+      country: textIn(row, 29),
       asn: number(row, 30),
-      network: text(row, 31),
+      network: textIn(row, 31),
     },
-    userAgent: text(row, 32),
-    userAgentFamily: text(row, 33),
-    region: text(row, 34),
-    requestId: text(row, 35),
-    actingAs: text(row, 36),
+    userAgent: textIn(row, 32),
+    userAgentFamily: textIn(row, 33),
+    region: textIn(row, 34),
+    requestId: textIn(row, 35),
+    actingAs: textIn(row, 36),
     bytesOut: number(row, 37),
     details: map(row, 38),
   }
@@ -137,7 +135,7 @@ function invalid(column: number): StoreError {
   )
 }
 
-function text(row: readonly unknown[], column: number): string {
+function textIn(row: readonly unknown[], column: number): string {
   const value = row[column]
   if (typeof value !== 'string') throw invalid(column)
   return value
@@ -156,7 +154,7 @@ function member<T extends string>(row: readonly unknown[], column: number, allow
   throw invalid(column)
 }
 
-function texts(row: readonly unknown[], column: number): readonly string[] {
+function textsIn(row: readonly unknown[], column: number): readonly string[] {
   const value = row[column]
   if (!Array.isArray(value)) throw invalid(column)
   for (const item of value) if (typeof item !== 'string') throw invalid(column)

@@ -5,6 +5,8 @@ import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickh
 import type { ChdbConnection } from 'chdb/connection'
 import { lockedError, markHeld, refuseIfHeld, unmarkHeld } from './lock.ts'
 import { Session } from './session.ts'
+import { Spool } from './spool.ts'
+import { literal } from './sql.ts'
 import { reasonOf, StoreError } from './store-error.ts'
 
 export interface Target {
@@ -15,6 +17,8 @@ export interface Target {
   readonly username?: string | undefined
   readonly password?: string | undefined
   readonly database?: string | undefined
+  /** Milliseconds of silence after which a server is given up; default five minutes, for the statements of a rebuild. */
+  readonly requestTimeout?: number | undefined
 }
 
 /** The embedded engine or a server, opened: as many sessions as asked for, all in one database. */
@@ -28,6 +32,10 @@ const DEFAULT_DATABASE = 'plumbline'
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
 /** A look-up of 10 000 uids is a statement of megabytes; the engine refuses more than 256 KiB unless told. */
 const MAX_QUERY_SIZE = 268_435_456
+/** How an INSERT ends whose data are a Native block; the embedded engine reads them from a file. */
+const NATIVE = 'FORMAT Native'
+const REQUEST_TIMEOUT_MS = 300_000
+const IDLE_SOCKET_MS = 1500
 
 export async function openEngine(target: Target, sessions: number): Promise<Engine> {
   const database = target.database ?? DEFAULT_DATABASE
@@ -45,7 +53,10 @@ async function openServer(target: Target, url: string, database: string, session
       ...(target.username === undefined ? {} : { username: target.username }),
       ...(target.password === undefined ? {} : { password: target.password }),
       ...(into === undefined ? {} : { database: into }),
-      request_timeout: 300_000,
+      request_timeout: target.requestTimeout ?? REQUEST_TIMEOUT_MS,
+      // Shorter than any server keeps an idle connection (3 s before 23.11); by the clock too, because timers are late when
+      // the event loop is busy.
+      keep_alive: { idle_socket_ttl: IDLE_SOCKET_MS, eagerly_destroy_stale_sockets: true },
       // Every failure is thrown as a StoreError; the client's own lines would go past our logger.
       log: { level: ClickHouseLogLevel.OFF },
       // Per request on a server; the embedded engine gets the same by SET, once, for the life of its connection.
@@ -81,6 +92,14 @@ type EmbeddedConnection = NonNullable<NonNullable<Parameters<typeof createClient
 
 /** Databases of directories open in this process: a second writer of the same one would number activities twice. */
 const open = new Map<string, Set<string>>()
+/** One for each directory open in this process: making one empties its folder. */
+const spools = new Map<string, Spool>()
+
+function spoolIn(path: string): Spool {
+  const spool = spools.get(path) ?? new Spool(path)
+  spools.set(path, spool)
+  return spool
+}
 
 async function openEmbedded(path: string, database: string, sessions: number): Promise<Engine> {
   if (!isMainThread) {
@@ -92,12 +111,20 @@ async function openEmbedded(path: string, database: string, sessions: number): P
   refuseIfHeld(path)
   const inUse = open.get(path) ?? new Set<string>()
   if (inUse.has(database)) throw new StoreError('store-locked', `${path} is already open in this process.`)
+  // Taken before anything is awaited: another call would find it free until then.
+  open.set(path, inUse.add(database))
+  const giveBack = (): void => {
+    inUse.delete(database)
+    if (inUse.size === 0) open.delete(path)
+  }
 
   const clients: ClickHouseClient[] = []
   try {
     for (let index = 0; index < sessions; index++) {
+      // Once this went through, the directory is ours, and what is in its spool nobody's.
+      const connection = createChdbConnection({ path })
       const client = createClient({
-        connection: bare(createChdbConnection({ path })),
+        connection: bare(connection, spoolIn(path)),
         log: { level: ClickHouseLogLevel.OFF },
       })
       clients.push(client)
@@ -108,6 +135,7 @@ async function openEmbedded(path: string, database: string, sessions: number): P
       })
     }
   } catch (error) {
+    giveBack()
     for (const client of clients) await client.close()
     if (isConnectionError(error)) {
       const other = [...open.keys()].find((directory) => directory !== path)
@@ -122,14 +150,13 @@ async function openEmbedded(path: string, database: string, sessions: number): P
     }
     throw new StoreError('store-unwritable', `${path} cannot be opened: ${reasonOf(error)}`, error)
   }
-  open.set(path, inUse.add(database))
   markHeld(path)
   return {
     sessions: clients.map((client) => new Session(client)),
     release: async () => {
-      inUse.delete(database)
+      giveBack()
       if (inUse.size > 0) return
-      open.delete(path)
+      spools.delete(path)
       unmarkHeld(path)
       const { drainPending } = await import('chdb')
       await drainPending()
@@ -139,14 +166,31 @@ async function openEmbedded(path: string, database: string, sessions: number): P
 
 /**
  * The engine's connection, given nothing but SQL: settings passed to it would stay set for all later statements
- * (limits.md (c)), and bound parameters would queue behind each other.
+ * (limits.md (c)), and bound parameters would queue behind each other. A failed statement leaves what it had already printed
+ * in its connection, and the next result would start with it: a throw-away question takes it. Native data go through a file.
  */
-export function bare(connection: ChdbConnection): EmbeddedConnection {
+function bare(connection: ChdbConnection, spool: Spool): EmbeddedConnection {
+  const cleanly = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      // Should that fail too, the connection is gone altogether, and the next statement says so itself.
+      await connection.query({ query: 'SELECT 1' }).catch(() => undefined)
+      throw error
+    }
+  }
   return {
-    query: ({ query }) => connection.query({ query }),
-    exec: ({ query }) => connection.exec({ query }),
-    command: ({ query }) => connection.command({ query }),
-    insert: ({ query, values }) => connection.insert({ query, values }),
+    query: ({ query }) => cleanly(connection.query({ query })),
+    exec: ({ query, values }) => {
+      if (values === undefined) return cleanly(connection.exec({ query }))
+      if (!query.endsWith(NATIVE)) return cleanly(connection.exec({ query, values }))
+      const insert = query.slice(0, -NATIVE.length)
+      return spool.during(values, (file) =>
+        cleanly(connection.exec({ query: `${insert}SELECT * FROM file(${literal(file)}, 'Native')` })),
+      )
+    },
+    command: ({ query }) => cleanly(connection.command({ query })),
+    insert: ({ query, values }) => cleanly(connection.insert({ query, values })),
     ping: () => connection.ping({ select: true }),
     close: () => connection.close(),
   }

@@ -1,5 +1,5 @@
 import type { AttributionEntry } from '../../ingest/attribution.ts'
-import type { CalibrationRow, StoreBatch, StoredIdentity } from '../rows.ts'
+import type { CalibrationRow, IdentityHour, StoreBatch, StoredIdentity } from '../rows.ts'
 import type { Scope } from '../scope.ts'
 import { type Analyst, openAnalyst } from './analyst.ts'
 import { openEngine, type Target } from './client.ts'
@@ -33,7 +33,7 @@ import {
 import { checkRebuild, type Difference, pendingRepairs, rebuild, repair } from './rebuild.ts'
 import type { Session } from './session.ts'
 import { StoreError } from './store-error.ts'
-import { type IdentityHour, Writer } from './writer.ts'
+import { Writer } from './writer.ts'
 
 /**
  * The store: everything durable, in ClickHouse. Embedded (`path`) or on a server (`url`): the same SQL and the same code.

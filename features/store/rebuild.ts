@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import type { IdentityHour } from '../rows.ts'
 import type { Scope } from '../scope.ts'
 import { COLUMNS } from './columns.ts'
 import { DERIVED_PRESENCE, DERIVED_UNITS } from './facts.ts'
 import type { Session } from './session.ts'
 import { chunks, integer, literal, owned, tuple } from './sql.ts'
-import type { IdentityHour } from './writer.ts'
 
 /** Presence and the facts of units, made again from `activity`: compared (`check`), repaired (`rebuild`), or hour by hour. */
 

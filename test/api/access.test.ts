@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type AccessRequest, createAccessGuard, isLoopbackName, refuseOpenBinding } from '../../api/access.ts'
+import { readConfig } from '../../api/config.ts'
 import { Problem } from '../../api/problem.ts'
 
 const TOKEN = '0123456789abcdef0123456789abcdef'
@@ -80,5 +81,10 @@ describe('with a token', () => {
   it('answers liveness and readiness to everybody, under any name', () => {
     for (const route of ['/health', '/ready'])
       expect(codeOf(TOKEN, { route, host: 'plumbline.example' })).toBe('let in')
+  })
+  it('is refused as a setting when no header could carry it', () => {
+    expect(readConfig({ PLUMBLINE_TOKEN: TOKEN }).token).toBe(TOKEN)
+    for (const token of [`${TOKEN}\n`, `${TOKEN} ${TOKEN}`, 'schlüssel-schlüssel'])
+      expect(() => readConfig({ PLUMBLINE_TOKEN: token }), JSON.stringify(token)).toThrow('PLUMBLINE_TOKEN')
   })
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { IngestError } from '../../ingest/ingest-error.ts'
 import { createLineTally, type Line, type LineOptions, readLines, splitLines } from '../../ingest/lines.ts'
 import { chunksOf } from './fake-sources.ts'
@@ -164,5 +164,25 @@ describe('splitLines', () => {
       { text: 'a', line: 7, offset: 100, fault: '' },
       { text: 'b', line: 9, offset: 103, fault: '' },
     ])
+  })
+})
+
+describe('a line that comes byte by byte', () => {
+  it('is held in few pieces: an object for every byte would be a hundred times its size', async () => {
+    const concat = vi.spyOn(Buffer, 'concat')
+    async function* bytes(): AsyncGenerator<Buffer> {
+      for (let at = 0; at < 100_000; at++) yield Buffer.from([97 + (at % 26)])
+      yield Buffer.alloc(70_000, 65)
+      for (let at = 0; at < 10_000; at++) yield Buffer.from([97 + (at % 26)])
+    }
+    let line = ''
+    for await (const { bytes: slab, lines } of readLines(bytes()))
+      for (const { start, end } of lines) line += slab.toString('utf8', start, end)
+    const most = Math.max(...concat.mock.calls.map(([list]) => list.length))
+    concat.mockRestore()
+    const letters = (count: number): string =>
+      Array.from({ length: count }, (_, at) => String.fromCharCode(97 + (at % 26))).join('')
+    expect(line).toBe(`${letters(100_000)}${'A'.repeat(70_000)}${letters(10_000)}`)
+    expect(most).toBeLessThan(100)
   })
 })

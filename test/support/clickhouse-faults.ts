@@ -29,7 +29,7 @@ export type Fault = {
   /** Waits before a statement is executed; it is executed even if nobody waits for it any more. */
   | { readonly mode: 'slow'; readonly milliseconds: number }
   /**
-   * HTTP 200 and half of the rows of a SELECT, then
+   * HTTP 200 and half of the rows of a SELECT, or none of an INSERT, which is not executed; then
    * - `text`: the exception as text and a proper end, as servers have done for ever;
    * - `row`: the exception as one more row of JSONCompactEachRow, or as a member of a JSON document (servers of 2023–2025);
    * - `tagged`: between `__exception__` marks (25.11 and later);

@@ -13,7 +13,8 @@ import { type Compiled, compile } from './compiled.ts'
  * ClickHouse's HTTP interface, in a process of its own, so that many processes can share it, and it can be killed, or told to
  * fail in the ways of servers and networks.
  *
- *     const available = clickHouseAvailable()                  // says so loudly when not; an error in CI
+ *     const available = clickHouseAvailable()                // an error in CI when chdb is missing
+ *     if (!available) console.warn('SKIPPED: …')
  *     describe.skipIf(!available)('…', () => {
  *       const front = await startClickHouse()                  // beforeAll; about 2 s
  *       const store = await openStore({ url: front.url })      // or CLICKHOUSE_URL=front.url for `plumbline serve`
@@ -65,14 +66,13 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL')
 })
 
-/** Whether the embedded engine is installed. In CI it must be: a skipped test reads like one that passed. */
+/** Whether the embedded engine is installed; who skips without it says so. In CI it must be: a skip reads like a success. */
 export function clickHouseAvailable(): boolean {
   try {
     createRequire(import.meta.url).resolve('chdb')
     return true
   } catch (error) {
     if (process.env.CI !== undefined) throw new Error('CI needs chdb', { cause: error })
-    console.warn('SKIPPED: tests against ClickHouse behind HTTP, which need chdb (npm install chdb)')
     return false
   }
 }

@@ -73,6 +73,18 @@ describe('opening', () => {
     await store.close()
   })
 
+  it('lets one of two in that come at the same moment', async () => {
+    const both = await Promise.allSettled([
+      openStore({ path: folder.path, database: 'twice' }),
+      openStore({ path: folder.path, database: 'twice' }),
+    ])
+    for (const one of both) if (one.status === 'fulfilled') await one.value.close()
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    // The one that was refused took nothing away.
+    const again = await openStore({ path: folder.path, database: 'twice' })
+    await again.close()
+  })
+
   it('refuses a second process, naming the directory and the process that has it', async () => {
     const store = await folder.open()
     const module = compiled.module('features/store/connection.ts')
