@@ -129,14 +129,20 @@ export function openKafka(options: KafkaOptions): Broker {
         const known = new Set(await a.listTopics())
         const missing = topics.filter(({ topic }) => !known.has(topic))
         if (missing.length === 0) return
-        await a.createTopics({
-          waitForLeaders: true,
-          topics: missing.map(({ topic, partitions }) => ({
-            topic,
-            numPartitions: partitions,
-            replicationFactor: -1,
-          })),
-        })
+        try {
+          await a.createTopics({
+            waitForLeaders: true,
+            topics: missing.map(({ topic, partitions }) => ({
+              topic,
+              numPartitions: partitions,
+              replicationFactor: -1,
+            })),
+          })
+        } catch (error) {
+          // Made by another process a moment ago, or made and not yet known to every broker: there is what counts.
+          const now = new Set(await a.listTopics())
+          if (!missing.every(({ topic }) => now.has(topic))) throw error
+        }
         ambient.log('info', 'topics created', { topics: missing.map(({ topic }) => topic) })
       })
     },

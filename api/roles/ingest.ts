@@ -39,6 +39,8 @@ export interface IngestParts extends RoleParts {
 /** Most bytes of one partition in one request; the broker's limit is 1 MiB unless told otherwise. */
 const PARTITION_BYTES = 512 * 1024
 const REQUEST_BYTES = 4 * 1024 * 1024
+/** kafkajs takes quadratically longer over more. */
+const REQUEST_MESSAGES = 2000
 
 export function createIngest(parts: IngestParts): Flow {
   const { broker, producer, topics, store, logger } = parts
@@ -149,7 +151,8 @@ function* requestsOf(messages: readonly OutgoingMessage[]): Generator<readonly O
     const size = message.value.length + message.key.length + 100
     const partition = message.partition ?? 0
     const there = (ofPartition.get(partition) ?? 0) + size
-    if (request.length > 0 && (there > PARTITION_BYTES || bytes + size > REQUEST_BYTES)) {
+    const full = request.length >= REQUEST_MESSAGES || there > PARTITION_BYTES || bytes + size > REQUEST_BYTES
+    if (request.length > 0 && full) {
       yield request
       request = []
       bytes = 0

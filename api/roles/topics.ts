@@ -73,8 +73,9 @@ export async function publishAlerts(
   )
 }
 
-/** Brokers take 1 MiB at once of a partition unless told otherwise. */
+/** Brokers take 1 MiB at once of a partition unless told otherwise; kafkajs takes ever longer over more messages. */
 const BATCH_BYTES = 512 * 1024
+const BATCH_MESSAGES = 1000
 const LARGEST_BYTES = 900 * 1024
 
 /** The original bytes of what nobody could use; where they stood and why they were refused is in the headers. */
@@ -86,7 +87,8 @@ export async function publishDeadLetters(
   let batch: Parameters<Producer['send']>[1][number][] = []
   let bytes = 0
   for (const letter of letters) {
-    if (bytes + letter.bytes.length > BATCH_BYTES && batch.length > 0) {
+    const full = batch.length >= BATCH_MESSAGES || bytes + letter.bytes.length > BATCH_BYTES
+    if (full && batch.length > 0) {
       await producer.send(topic, batch)
       batch = []
       bytes = 0
