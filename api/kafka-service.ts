@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createAttribution } from '../ingest/attribution.ts'
 import type { Broker, Producer } from '../ingest/broker.ts'
 import { type KafkaSasl, openKafka } from '../ingest/kafka.ts'
@@ -59,6 +60,7 @@ export async function openKafkaService(
         const timer = setInterval(work, milliseconds)
         return () => clearInterval(timer)
       },
+      pause: (milliseconds) => sleep(milliseconds),
       log: (level, message, fields) => logger[level](fields, `kafka: ${message}`),
     },
   })

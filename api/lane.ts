@@ -83,7 +83,7 @@ export const LANE_LIMITS: LaneLimits = {
   totalBytes: 64 * 1024 * 1024,
   intervalMs: 250,
   firstRetryMs: 500,
-  longestRetryMs: 15_000,
+  longestRetryMs: 5_000,
   poison: { run: 1000, share: 0.5, window: 2000 },
 }
 

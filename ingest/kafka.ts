@@ -66,6 +66,7 @@ export interface KafkaAmbient {
   readonly now: () => number
   /** Calls again and again until the returned function is called. */
   readonly every: (milliseconds: number, work: () => void) => () => void
+  readonly pause: (milliseconds: number) => Promise<void>
   readonly log: (level: 'error' | 'warn' | 'info', message: string, fields: object) => void
 }
 
@@ -73,6 +74,8 @@ const SESSION_MS = 30_000
 const REFRESH_MS = 30_000
 const MAX_WAIT_MS = 500
 const MIB = 1024 * 1024
+const ADMIN_ATTEMPTS = 30
+const ADMIN_PAUSE_MS = 500
 
 export function openKafka(options: KafkaOptions): Broker {
   registerCodecs()
@@ -87,15 +90,18 @@ export function openKafka(options: KafkaOptions): Broker {
   const closing: (() => Promise<void>)[] = []
   let admin: Promise<Admin> | undefined
   const withAdmin = async <T>(work: (admin: Admin) => Promise<T>): Promise<T> => {
-    admin ??= connectAdmin(kafka)
-    try {
-      const connected = await admin
-      return await work(connected)
-    } catch (error) {
-      // A connection that broke is opened anew next time.
-      admin?.then((broken) => broken.disconnect()).catch(() => {})
-      admin = undefined
-      throw brokerError(error)
+    for (let attempt = 1; ; attempt++) {
+      admin ??= connectAdmin(kafka)
+      try {
+        return await work(await admin)
+      } catch (error) {
+        // A connection that broke is opened anew.
+        admin?.then((broken) => broken.disconnect()).catch(() => {})
+        admin = undefined
+        // A broker that has just started, or a topic just made: leaders and coordinators come a moment later.
+        if (attempt >= ADMIN_ATTEMPTS || !isRetriable(error)) throw brokerError(error)
+        await ambient.pause(ADMIN_PAUSE_MS)
+      }
     }
   }
   return {
@@ -504,6 +510,10 @@ const STALE = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
   'FENCED_INSTANCE_ID',
 ])
+
+/** kafkajs says of its errors whether trying again may help. */
+const isRetriable = (error: unknown): boolean =>
+  error instanceof Error && 'retriable' in error && error.retriable === true
 
 function isStaleError(error: unknown): boolean {
   return error instanceof Error && 'type' in error && typeof error.type === 'string' && STALE.has(error.type)

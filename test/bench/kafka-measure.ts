@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { readConfig } from '../../api/config.ts'
 import { openParts, startEngine } from '../../api/engine.ts'
@@ -80,6 +81,7 @@ async function plumbline(): Promise<() => Promise<number>> {
         const timer = setInterval(work, milliseconds)
         return () => clearInterval(timer)
       },
+      pause: (milliseconds) => sleep(milliseconds),
       log: () => {},
     },
   })

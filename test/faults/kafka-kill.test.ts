@@ -220,11 +220,12 @@ function closed(
   )
 }
 
+/** Sums of fractions differ in their last digits, by the order of adding after a restart. */
 const QUERIES = {
   activities: 'SELECT count(), uniqExact(uid), sum(cityHash64(uid, identity, time)) FROM activity FINAL',
   twice: 'SELECT uid FROM activity FINAL GROUP BY uid HAVING count() > 1 LIMIT 10',
   alerts: `SELECT uid, identity, day, JSONExtractString(body, 'severity') FROM alert FINAL ORDER BY uid`,
-  units: `SELECT identity, hour, events, denied, failed, actions, resources, bytes, learned_events, learned, state, stratum,
+  units: `SELECT identity, hour, events, denied, failed, actions, resources, bytes, round(learned_events, 6), learned, state, stratum,
     scores, surprise, arraySort(novel) FROM unit FINAL ORDER BY identity, hour`,
   calibration:
     'SELECT day, stratum, detector, sum(bin * units), sum(units) FROM calibration FINAL GROUP BY day, stratum, detector ORDER BY day, stratum, detector',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker, CommitOffset, Consumer, Delivery, Gap } from '../../../ingest/broker.ts'
 import { type KafkaOptions, openKafka } from '../../../ingest/kafka.ts'
 
@@ -9,6 +10,7 @@ export function ambientOf(lines: string[] = []): KafkaOptions['ambient'] {
       const timer = setInterval(work, milliseconds)
       return () => clearInterval(timer)
     },
+    pause: (milliseconds) => sleep(milliseconds),
     log: (level, message) => lines.push(`${level}: ${message}`),
   }
 }
